@@ -1,0 +1,93 @@
+"""`crystaledge run`: frames in, one JSON line an event out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from crystaledge.cli.verb import Outcome, talk
+from crystaledge.errors import DataError, UsageError
+from crystaledge.files import refuse_existing
+from crystaledge.jsonio import encode
+from crystaledge.locate import FixedBox
+from crystaledge.pipeline import Pipeline, PipelineOptions
+from crystaledge.scene.scene import SceneConfig, SyntheticSource
+from crystaledge.sources.frame import Frame, Source
+from crystaledge.sources.open import SYNTHETIC, open_source
+
+_ENROLMENT_TAKE = 1
+_ENROLMENT_FRAMES = 8
+
+
+def run(arguments: Namespace) -> Outcome:
+    """Run a bundle over a source; see the verb's help."""
+    if arguments.snapshot is not None:
+        refuse_existing(arguments.snapshot, force=arguments.force)
+    if arguments.enroll_synthetic and arguments.source != SYNTHETIC:
+        msg = "--enroll-synthetic needs --source synthetic; for other sources name a --gallery."
+        raise UsageError(msg)
+    source = open_source(arguments.source)
+    box, gallery_box = FixedBox(arguments.face_box), FixedBox(arguments.gallery_face_box)
+    options = PipelineOptions(
+        threads=arguments.threads, stopping=arguments.stopping, false_accept_rate=arguments.far, locator=gallery_box
+    )
+    with Pipeline.open(arguments.bundle, options) as pipeline:
+        if arguments.gallery is not None:
+            _enroll(pipeline, open_source(str(_gallery_folder(arguments.gallery))))
+        if arguments.enroll_synthetic:
+            _enroll(pipeline, SyntheticSource(_enrolment_scene(), take_number=_ENROLMENT_TAKE))
+        pipeline.locate_with(box)
+        if arguments.restore is not None:
+            pipeline.restore(arguments.restore)
+        events = _follow(pipeline, islice(source, arguments.frames), keep=arguments.json)
+        if arguments.snapshot is not None:
+            pipeline.snapshot(arguments.snapshot)
+    return Outcome(text="", data={"events": events})
+
+
+def _gallery_folder(folder: Path) -> Path:
+    if not folder.is_dir():
+        msg = f"The gallery {folder} is not a folder; expected DIR/identity/*.jpg, *.png or *.pgm."
+        raise DataError(msg)
+    return folder
+
+
+def _enrolment_scene() -> SceneConfig:
+    return replace(SceneConfig(), frames_per_person=_ENROLMENT_FRAMES, degraded=0.0)
+
+
+def _enroll(pipeline: Pipeline, source: Source) -> None:
+    people = 0
+    for name, frames in _by_sequence(source):
+        pipeline.enroll(name, frames)
+        people += 1
+    talk(f"enrolled {people} people, in memory only")
+
+
+def _by_sequence(source: Source) -> Iterator[tuple[str, list[Frame]]]:
+    name, frames = "", list[Frame]()
+    for frame in source:
+        if frames and frame.sequence != name:
+            yield name, frames
+            frames = []
+        name = frame.sequence
+        frames.append(frame)
+    if frames:
+        yield name, frames
+
+
+def _follow(pipeline: Pipeline, frames: Iterable[Frame], *, keep: bool) -> list[Any]:
+    kept: list[Any] = []
+    for frame in frames:
+        for event in pipeline.process(frame):
+            if keep:
+                kept.append(encode(event))
+            else:
+                sys.stdout.write(json.dumps(encode(event), ensure_ascii=False, allow_nan=False) + "\n")
+    return kept

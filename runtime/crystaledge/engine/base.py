@@ -1,0 +1,87 @@
+"""The seam between the runtime and whatever runs a graph."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystaledge.errors import ContractError
+from crystaledge.manifest.model import GraphSpec
+
+Array = NDArray[np.float32]
+
+
+class BoundStep(ABC):
+    """One graph at one fixed batch size, with buffers that are owned, reused and never reallocated.
+
+    Fill `inputs`, call `run`, read `outputs`; the arrays stay the same objects for life.
+    """
+
+    def __init__(self, graph: GraphSpec, batch: int) -> None:
+        if not graph.batch.min <= batch <= graph.batch.max:
+            msg = f"Batch {batch} is outside of {graph.batch.min} to {graph.batch.max}, the range of {graph.name!r}."
+            raise ContractError(msg)
+        self.batch = batch
+        self.inputs: Mapping[str, Array] = {spec.name: spec.buffer(batch) for spec in graph.inputs}
+        self.outputs: Mapping[str, Array] = {spec.name: spec.buffer(batch) for spec in graph.outputs}
+
+    @abstractmethod
+    def run(self) -> None:
+        """Compute `outputs` from `inputs`."""
+
+
+class Engine(ABC):
+    """Runs one graph. A backend checks the graph's border when it is made and binds steps."""
+
+    name: str
+
+    def __init__(self, graph: GraphSpec) -> None:
+        self.graph = graph
+        self._steps: dict[int, BoundStep] = {}
+
+    def bind(self, batch: int) -> BoundStep:
+        """The step for one batch size; made once and kept.
+
+        Raises:
+            ContractError: the batch is outside of the graph's range.
+        """
+        if batch not in self._steps:
+            self._steps[batch] = self._bind(batch)
+        return self._steps[batch]
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """Run once on arrays of any legal batch size; the results are fresh copies.
+
+        Raises:
+            ContractError: a name, type, shape or batch size breaks the graph's contract.
+        """
+        batch = self._checked_batch(feeds)
+        step = self.bind(batch)
+        for name, array in feeds.items():
+            np.copyto(step.inputs[name], array)
+        step.run()
+        return {name: array.copy() for name, array in step.outputs.items()}
+
+    def close(self) -> None:
+        """Let go of buffers and of the backend's resources."""
+        self._steps.clear()
+
+    @abstractmethod
+    def _bind(self, batch: int) -> BoundStep:
+        """Make the step for a batch size."""
+
+    def _checked_batch(self, feeds: Mapping[str, Array]) -> int:
+        expected = {spec.name for spec in self.graph.inputs}
+        if set(feeds) != expected:
+            msg = f"Graph {self.graph.name!r} got inputs {sorted(feeds)}; expected {sorted(expected)}."
+            raise ContractError(msg)
+        for spec in self.graph.inputs:
+            spec.check(feeds[spec.name])
+        sizes = {len(array) for array in feeds.values()}
+        if len(sizes) != 1:
+            msg = f"Graph {self.graph.name!r} got inputs of different batch sizes, {sorted(sizes)}."
+            raise ContractError(msg)
+        return sizes.pop()

@@ -1,0 +1,83 @@
+"""When an identity is committed: Wald's sequential test, or a state that has stopped moving."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from crystaledge.identity.decision import MatchDecision, Verdict
+from crystaledge.identity.spec import Stopping, StoppingRules
+
+
+def wald_thresholds(false_accept_rate: float, false_reject_rate: float) -> tuple[float, float]:
+    """(reject below, accept above) on the log-likelihood ratio: ln(b / (1 - a)), ln((1 - b) / a).
+
+    Wald, Sequential Tests of Statistical Hypotheses, 1945. The rates are exact for independent
+    observations; those of one person in one film are not, so what they give is measured, not assumed.
+    """
+    accept = math.log((1.0 - false_reject_rate) / false_accept_rate)
+    reject = math.log(false_reject_rate / (1.0 - false_accept_rate))
+    return reject, accept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What a stopping rule looks at after one observation."""
+
+    observations: int
+    still_frames: int
+    """Consecutive observations, up to this one, with a velocity below the threshold."""
+    match: MatchDecision | None
+    """The best match; None where nobody is enrolled."""
+
+
+class StoppingRule(ABC):
+    """Says after each observation whether the identity is committed, and to what."""
+
+    kind: Stopping
+
+    @abstractmethod
+    def verdict(self, progress: Progress) -> Verdict | None:
+        """The committed verdict on the best match, or None to go on looking."""
+
+
+class SequentialTest(StoppingRule):
+    """Wald's test on the match score.
+
+    With several people enrolled the test runs on the best match; false accepts then grow with the
+    gallery, as they do for every 1:N search.
+    """
+
+    kind = Stopping.SPRT
+
+    def __init__(self, rules: StoppingRules) -> None:
+        self._rules = rules
+
+    def verdict(self, progress: Progress) -> Verdict | None:
+        """SAME or DIFFERENT once the likelihood ratio leaves Wald's interval."""
+        if progress.match is None:
+            return None
+        if progress.match.llr >= self._rules.accept_llr:
+            return Verdict.SAME
+        return Verdict.DIFFERENT if progress.match.llr <= self._rules.reject_llr else None
+
+
+class SettledState(StoppingRule):
+    """Commits when the velocity has stayed below its threshold, to the verdict at the operating point."""
+
+    kind = Stopping.VELOCITY
+
+    def __init__(self, rules: StoppingRules) -> None:
+        self._rules = rules
+
+    def verdict(self, progress: Progress) -> Verdict | None:
+        """The operating point's verdict once the state is still; DIFFERENT where nobody is enrolled."""
+        if progress.still_frames < self._rules.velocity_frames:
+            return None
+        return Verdict.DIFFERENT if progress.match is None else progress.match.verdict
+
+
+def stopping_rule(kind: Stopping, rules: StoppingRules) -> StoppingRule:
+    """The rule of that kind."""
+    return SequentialTest(rules) if kind is Stopping.SPRT else SettledState(rules)

@@ -1,0 +1,91 @@
+"""Reads a manifest and refuses what cannot be true: the rules that a JSON Schema cannot say."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable
+
+from crystaledge.errors import ManifestError
+from crystaledge.jsonio import loads
+from crystaledge.manifest.model import MANIFEST_NAME, SCHEMA_VERSION, FileRole, GraphSpec, Manifest
+from crystaledge.tensors import StatePair, TensorSpec
+
+
+def parse_manifest(text: str | bytes, *, where: str = MANIFEST_NAME) -> Manifest:
+    """Parse and check a manifest.
+
+    Raises:
+        ManifestError: unknown version or key, wrong type or value, or parts that contradict
+            each other; the message names the place.
+    """
+    _refuse_unknown_version(text, where)
+    manifest = loads(Manifest, text, where=where)
+    _unique("file", (f.path for f in manifest.files), where)
+    _unique("graph", (g.name for g in manifest.graphs), where)
+    if not manifest.graphs:
+        msg = f"{where} lists no graph; a bundle has at least one."
+        raise ManifestError(msg)
+    listed = {f.path for f in manifest.files if f.role is FileRole.GRAPH}
+    for graph in manifest.graphs:
+        if graph.file not in listed:
+            msg = f"{where}: graph {graph.name!r} names {graph.file!r}, which is not listed under files as a graph."
+            raise ManifestError(msg)
+        _check_graph(graph, f"{where}: graph {graph.name!r}")
+    return manifest
+
+
+def _refuse_unknown_version(text: str | bytes, where: str) -> None:
+    # Before anything else: another version may have other keys, and their names would only confuse.
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    version = found.get("schema_version", SCHEMA_VERSION) if isinstance(found, dict) else SCHEMA_VERSION
+    if version != SCHEMA_VERSION or isinstance(version, bool):
+        msg = (
+            f"{where} has schema version {version!r}; this runtime reads version {SCHEMA_VERSION}. "
+            "Export the bundle again, or update crystaledge."
+        )
+        raise ManifestError(msg)
+
+
+def _check_graph(graph: GraphSpec, where: str) -> None:
+    _unique("tensor", (t.name for t in (*graph.inputs, *graph.outputs)), where)
+    buckets = graph.batch.buckets
+    if list(buckets) != sorted(set(buckets)) or not buckets or buckets[-1] != graph.batch.max:
+        msg = f"{where} has batch buckets {list(buckets)}; expected rising sizes that end at max, {graph.batch.max}."
+        raise ManifestError(msg)
+    if not graph.batch.min <= buckets[0]:
+        msg = f"{where} has a bucket of {buckets[0]} below its smallest batch, {graph.batch.min}."
+        raise ManifestError(msg)
+    _unique("state input", (s.input for s in graph.states), where)
+    _unique("state output", (s.output for s in graph.states), where)
+    inputs, outputs = {t.name: t for t in graph.inputs}, {t.name: t for t in graph.outputs}
+    for pair in graph.states:
+        _check_side(pair, pair.input, inputs, "input", where)
+        _check_side(pair, pair.output, outputs, "output", where)
+        if not math.isfinite(pair.initial):
+            msg = f"{where}: state {pair.input!r} starts at {pair.initial}; expected a finite number."
+            raise ManifestError(msg)
+
+
+def _check_side(pair: StatePair, name: str, specs: dict[str, TensorSpec], side: str, where: str) -> None:
+    if name not in specs:
+        msg = f"{where}: state pair names the {side} {name!r}, which is not among the graph's {side}s; is it swapped?"
+        raise ManifestError(msg)
+    spec = specs[name]
+    if spec.row_shape != pair.shape or spec.dtype is not pair.dtype:
+        msg = (
+            f"{where}: state {side} {name!r} is {spec.dtype.value} {list(spec.row_shape)} in the graph "
+            f"but {pair.dtype.value} {list(pair.shape)} in its pair."
+        )
+        raise ManifestError(msg)
+
+
+def _unique(what: str, names: Iterable[str], where: str) -> None:
+    name, count = Counter(names).most_common(1)[0] if (names := list(names)) else ("", 0)
+    if count > 1:
+        msg = f"{where} names the {what} {name!r} {count} times; names are unique."
+        raise ManifestError(msg)

@@ -1,0 +1,135 @@
+"""The manifest: everything that a bundle promises, as frozen dataclasses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated
+
+from crystaledge.identity.spec import IdentityDecision
+from crystaledge.jsonio import Bounds, Pattern
+from crystaledge.preprocessing.spec import Preprocessing
+from crystaledge.system import System
+from crystaledge.tensors import StatePair, TensorSpec
+
+SCHEMA_VERSION = 1
+MANIFEST_NAME = "manifest.json"
+
+Sha256 = Annotated[str, Pattern(r"[0-9a-f]{64}", "64 lower-case hexadecimal digits")]
+RelativePath = Annotated[
+    str,
+    Pattern(
+        r"(?:[A-Za-z0-9_-][A-Za-z0-9_.-]*/)*[A-Za-z0-9_-][A-Za-z0-9_.-]*",
+        "a path inside the bundle, of letters, digits, '_', '-', '.' and '/'",
+    ),
+]
+Version = Annotated[int, Bounds(SCHEMA_VERSION, SCHEMA_VERSION)]
+
+
+class Precision(Enum):
+    """Arithmetic of a graph's heavy operators; its borders are float32 always."""
+
+    FLOAT32 = "float32"
+    INT8 = "int8"
+
+
+class FileRole(Enum):
+    """What a file of the bundle is."""
+
+    GRAPH = "graph"
+    GOLDEN = "golden"
+    MODEL_CARD = "model_card"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEntry:
+    """One file of the bundle and its fingerprint."""
+
+    path: RelativePath
+    sha256: Sha256
+    role: FileRole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRange:
+    """Batch sizes that were checked against torch, and the buckets the runtime pads to."""
+
+    min: Annotated[int, Bounds(1)]
+    max: Annotated[int, Bounds(1)]
+    buckets: tuple[Annotated[int, Bounds(1)], ...]
+    """Rising; the last is `max`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphSpec:
+    """One ONNX file: what goes in, what comes out, which tensors are state."""
+
+    name: str
+    file: RelativePath
+    precision: Precision
+    opset: Annotated[int, Bounds(1)]
+    ir_version: Annotated[int, Bounds(1)]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    batch: BatchRange
+    states: tuple[StatePair, ...]
+
+    def input(self, name: str) -> TensorSpec:
+        """The input of that name."""
+        return next(spec for spec in self.inputs if spec.name == name)
+
+    def output(self, name: str) -> TensorSpec:
+        """The output of that name."""
+        return next(spec for spec in self.outputs if spec.name == name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where the bundle comes from."""
+
+    package_version: str
+    checkpoint_sha256: Sha256
+    data: str
+    outside_data: str
+    """Data beyond `data` that shaped the weights, directly or through a teacher; "none" otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParitySummary:
+    """Closed-loop agreement with the float model in its training framework, seen at export."""
+
+    reference: str
+    steps: Annotated[int, Bounds(1)]
+    batches: tuple[Annotated[int, Bounds(1)], ...]
+    max_abs_error: Annotated[float, Bounds(0.0)]
+    tolerance: Annotated[float, Bounds(0.0)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencySummary:
+    """Median and tail of one step, and where it was measured."""
+
+    device: str
+    engine: str
+    batch: Annotated[int, Bounds(1)]
+    threads: Annotated[int, Bounds(1)]
+    p50_ms: Annotated[float, Bounds(0.0)]
+    p90_ms: Annotated[float, Bounds(0.0)]
+    p99_ms: Annotated[float, Bounds(0.0)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """manifest.json, schema version 1. The JSON Schema beside this file is derived from this class."""
+
+    schema_version: Version
+    system: System
+    graphs: tuple[GraphSpec, ...]
+    files: tuple[FileEntry, ...]
+    preprocessing: Preprocessing
+    decision: IdentityDecision
+    provenance: Provenance
+    parity: tuple[ParitySummary, ...]
+    latency: tuple[LatencySummary, ...]
+    licence: str
+    intended_use: str

@@ -1,0 +1,85 @@
+"""Applies a `Preprocessing` specification to frames, reusing its buffers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystaledge.errors import DataError
+from crystaledge.preprocessing.resample import Resampler
+from crystaledge.preprocessing.spec import ColorOrder, Preprocessing
+
+_MAX_CACHED_SIZES = 16
+"""Cameras have one size; a folder of crops may have hundreds, and weights must not pile up."""
+
+
+def normalisation_table(spec: Preprocessing) -> NDArray[np.float32]:
+    """float32 `(3, 256)`: what each uint8 value of each channel becomes.
+
+    Computed in float32 with the same three operations in the same order as a tensor library would
+    use, so that both sides agree to the last bit.
+    """
+    values = np.arange(256, dtype=np.float32) * np.float32(spec.scale)
+    mean = np.asarray(spec.mean, np.float32)[:, None]
+    std = np.asarray(spec.std, np.float32)[:, None]
+    table: NDArray[np.float32] = (values[None, :] - mean) / std
+    return table
+
+
+def check_frame(frame: NDArray[np.uint8]) -> None:
+    """Raise `DataError` unless `frame` is a non-empty uint8 array of shape `(H, W, 3)`."""
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
+        msg = (
+            f"Frame has dtype {frame.dtype} and shape {frame.shape}; expected a non-empty uint8 array "
+            "of shape (height, width, 3)."
+        )
+        raise DataError(msg)
+
+
+class Preprocessor:
+    """From uint8 frames to tensor rows, exactly as the specification says."""
+
+    def __init__(self, spec: Preprocessing) -> None:
+        self.spec = spec
+        self._table = normalisation_table(spec)
+        self._resized = np.empty((*spec.size_hw, 3), np.uint8)
+        self._resamplers: dict[tuple[int, int], Resampler] = {}
+
+    @property
+    def row_shape(self) -> tuple[int, int, int]:
+        """Shape of one tensor row: `(3, height, width)`."""
+        return (3, *self.spec.size_hw)
+
+    def resize(self, frame: NDArray[np.uint8], color: ColorOrder) -> NDArray[np.uint8]:
+        """Fit and resample a frame: uint8 `(h, w, 3)` in the specification's colour order.
+
+        The array is owned by this object and overwritten by the next call.
+        """
+        check_frame(frame)
+        self._resampler(frame.shape[0], frame.shape[1])(frame, self._resized)
+        return self._resized if color is self.spec.color else self._resized[:, :, ::-1]
+
+    def into(self, out: NDArray[np.float32], frame: NDArray[np.uint8], color: ColorOrder) -> None:
+        """Write one frame into `out`, float32 `(3, h, w)`.
+
+        Raises:
+            DataError: the frame is not a non-empty uint8 `(H, W, 3)` array.
+        """
+        pixels = self.resize(frame, color)
+        for channel in range(3):
+            np.take(self._table[channel], pixels[:, :, channel], out=out[channel], mode="clip")
+
+    def __call__(self, frame: NDArray[np.uint8], color: ColorOrder) -> NDArray[np.float32]:
+        """One new tensor row, float32 `(3, h, w)`."""
+        out = np.empty(self.row_shape, np.float32)
+        self.into(out, frame, color)
+        return out
+
+    def _resampler(self, height: int, width: int) -> Resampler:
+        found = self._resamplers.get((height, width))
+        if found is None:
+            if len(self._resamplers) >= _MAX_CACHED_SIZES:
+                self._resamplers.pop(next(iter(self._resamplers)))
+            found = Resampler((height, width), self.spec)
+            self._resamplers[height, width] = found
+        return found

@@ -1,0 +1,72 @@
+"""How pixels become the tensor a graph was trained on. This is the only definition of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from crystaledge.errors import ContractError
+
+
+class ColorOrder(Enum):
+    """Order of the channels of an H,W,3 frame, or of a tensor's channel axis."""
+
+    RGB = "rgb"
+    BGR = "bgr"
+
+
+class Layout(Enum):
+    """Axis order of the tensor handed to the graph."""
+
+    NCHW = "nchw"
+
+
+class Fit(Enum):
+    """What is done about an aspect ratio that differs from the target's."""
+
+    CENTER = "center"
+    """Cut the largest central box that has the target's aspect ratio."""
+    STRETCH = "stretch"
+    """Use the whole frame and let it distort."""
+
+
+class Resampling(Enum):
+    """The filter used to change size."""
+
+    TRIANGLE = "triangle"
+    """Separable triangle filter, widened by the shrink factor (what Pillow calls BILINEAR)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preprocessing:
+    """From a uint8 frame of any size to one float32 tensor row.
+
+    The frame is fitted to the aspect ratio of `size_hw`, its centre is cut out and resampled, values
+    are rounded back to uint8, and each value p becomes `(p * scale - mean[c]) / std[c]`, c running in
+    `color` order, in float32.
+
+    Raises:
+        ContractError: a size that is not positive, or statistics that are not three numbers.
+    """
+
+    size_hw: tuple[int, int]
+    color: ColorOrder = ColorOrder.RGB
+    scale: float = 1.0 / 255.0
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.25, 0.25, 0.25)
+    layout: Layout = Layout.NCHW
+    center_share: float = 1.0
+    """Share of the fitted box's height and width that is kept, around its centre, in (0, 1]."""
+    fit: Fit = Fit.CENTER
+    resampling: Resampling = Resampling.TRIANGLE
+
+    def __post_init__(self) -> None:
+        if len(self.size_hw) != 2 or min(self.size_hw) < 1:
+            msg = f"Preprocessing size_hw is {self.size_hw}; expected two positive integers (height, width)."
+            raise ContractError(msg)
+        if not 0.0 < self.center_share <= 1.0:
+            msg = f"Preprocessing center_share is {self.center_share}; expected a number above 0 and at most 1."
+            raise ContractError(msg)
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            msg = f"Preprocessing mean {self.mean} and std {self.std} must be three numbers each, std above 0."
+            raise ContractError(msg)

@@ -1,0 +1,31 @@
+"""One frame of a source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystaledge.preprocessing.spec import ColorOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A picture with its place in the source."""
+
+    pixels: NDArray[np.uint8]
+    """uint8 `(H, W, 3)`."""
+    color: ColorOrder
+    index: int
+    """Counts the source's frames from 0, across sequences."""
+    sequence: str
+    """Name of the sequence; another name means that tracks of the last one do not go on."""
+
+
+class Source(Protocol):
+    """Anything that gives frames in order."""
+
+    def __iter__(self) -> Iterator[Frame]: ...

@@ -1,0 +1,234 @@
+"""Host side of Mnemosyne: faces of tracks crystallize into identities that are matched and committed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystaledge.bundle import Bundle
+from crystaledge.engine.select import open_engine
+from crystaledge.errors import DataError, StateError
+from crystaledge.files import sha256_of
+from crystaledge.identity.decision import Decider, MatchDecision, Verdict
+from crystaledge.identity.gallery import Gallery
+from crystaledge.identity.stopping import Progress, stopping_rule
+from crystaledge.jsonio import dumps, loads
+from crystaledge.locate import Locator, crop
+from crystaledge.pipeline import Event, Pipeline, PipelineOptions
+from crystaledge.preprocessing.preprocessor import Preprocessor
+from crystaledge.sources.frame import Frame
+from crystaledge.tracks.snapshot import load_snapshot, save_snapshot
+from crystaledge.tracks.stepper import Stepper
+from crystaledge.tracks.store import StateStore
+
+FACE, HIDDEN, HIDDEN_NEXT = "face", "hidden", "hidden_next"
+VELOCITY, LOG_VARIANCE, QUALITY = "velocity", "log_variance", "quality"
+_ENROLMENT_TRACK = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityEvent(Event):
+    """One face track in one frame."""
+
+    observations: int
+    quality: float
+    velocity: float
+    state_norm: float
+    crystallized: bool
+    """A stopping rule has committed the identity."""
+    committed_frame: int | None
+    committed_match: str | None
+    """Whom the track was committed to; None before that, or when it was committed to nobody."""
+    match: str | None
+    """Best match among the enrolled, whether accepted or not; None where nobody is enrolled."""
+    score: float | None
+    llr: float | None
+    verdict: Verdict | None
+    """Of this frame alone, at the operating point below."""
+    threshold: float | None
+    false_accept_rate: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackRecord:
+    """What the host remembers of a track beside its state."""
+
+    track: int
+    observations: int = 0
+    still_frames: int = 0
+    committed: Verdict | None = None
+    committed_match: str | None = None
+    committed_frame: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostRecords:
+    """The host's part of a state file."""
+
+    records: tuple[TrackRecord, ...]
+
+
+class MnemosynePipeline(Pipeline):
+    """Runs a Mnemosyne bundle; see `Pipeline`."""
+
+    def __init__(self, bundle: Bundle, options: PipelineOptions) -> None:
+        self.bundle = bundle
+        self.graph = bundle.graph()
+        decision = bundle.manifest.decision
+        self.store = StateStore(self.graph.states)
+        self.gallery = Gallery(decision.score, decision.dimensions)
+        self._engine = open_engine(bundle, self.graph, backend=options.backend, threads=options.threads)
+        self._stepper = Stepper(self._engine, self.store)
+        self._preprocessor = Preprocessor(bundle.manifest.preprocessing)
+        self._decider = Decider(decision, false_accept_rate=options.false_accept_rate)
+        self._rule = stopping_rule(options.stopping, decision.stopping)
+        self._still_below = decision.stopping.velocity_threshold
+        self._locator, self._tracker = options.locator, options.tracker
+        self._records: dict[int, TrackRecord] = {}
+        self._frame = 0
+
+    def locate_with(self, locator: Locator) -> None:
+        """Look for faces with another locator from now on."""
+        self._locator = locator
+
+    def enroll(self, name: str, frames: Iterable[Frame]) -> int:
+        """Crystallize a person from frames of them alone; nothing is written.
+
+        Raises:
+            UsageError: the name is enrolled already.
+            DataError: no frame, or a frame that cannot be used.
+        """
+        count, outputs = 0, None
+        self.store.create(_ENROLMENT_TRACK)
+        try:
+            for frame in frames:
+                boxes = self._locator.locate(frame).box_xyxy
+                outputs = self._advance(frame, [_ENROLMENT_TRACK], boxes[:1])
+                count += 1
+            if outputs is None:
+                msg = f"There is no frame to enrol {name!r} from; give at least one face."
+                raise DataError(msg)
+            self.gallery.enroll(name, outputs[HIDDEN_NEXT][0], float(outputs[LOG_VARIANCE][0, 0]), count)
+        finally:
+            self.store.evict(_ENROLMENT_TRACK)
+        return count
+
+    def process(self, frame: Frame) -> Sequence[IdentityEvent]:
+        """Advance the tracks of a frame; see `Pipeline`."""
+        self._frame = frame.index
+        detections = self._locator.locate(frame)
+        tracks = self._tracker.update(frame, detections).tolist()
+        for gone in self.store.evict_idle(frame.index):
+            self._records.pop(gone, None)
+        for track in tracks:
+            if track not in self.store:
+                self.store.create(track, frame=frame.index)
+                self._records[track] = TrackRecord(track=track)
+        self.store.seen(tracks, frame.index)
+        events: list[IdentityEvent] = []
+        for chunk in self._stepper.chunks(len(tracks)):
+            members = tracks[chunk.start : chunk.stop]
+            outputs = self._advance(frame, members, detections.box_xyxy[chunk.start : chunk.stop])
+            events.extend(self._report(frame, members, outputs))
+        return events
+
+    def snapshot(self, path: Path) -> None:
+        """Write all live tracks to a file."""
+        host = dumps(HostRecords(records=tuple(self._records.values())))
+        save_snapshot(path, self.store, graph_sha256=self._graph_sha256(), frame=self._frame, host=host)
+
+    def restore(self, path: Path) -> None:
+        """Take up the tracks of a file.
+
+        Raises:
+            StateError: tracks are alive already, or the file cannot be used.
+        """
+        if len(self.store):
+            msg = "Tracks are alive already; restore a state file before the first frame."
+            raise StateError(msg)
+        header = load_snapshot(path, self.store, self.graph.states, graph_sha256=self._graph_sha256())
+        host = loads(HostRecords, header.host, where=f"{path}: host", error=StateError)
+        known = {record.track: record for record in host.records}
+        self._records = {t: known.get(t, TrackRecord(track=t)) for t in self.store.tracks}
+
+    def close(self) -> None:
+        """Let go of the engine."""
+        self._engine.close()
+
+    def _advance(
+        self, frame: Frame, tracks: Sequence[int], boxes: NDArray[np.float32]
+    ) -> Mapping[str, NDArray[np.float32]]:
+        faces = self._stepper.stage(len(tracks))[FACE]
+        for row, box in enumerate(boxes):
+            self._preprocessor.into(faces[row], crop(frame.pixels, box), frame.color)
+        return self._stepper.advance(tracks)
+
+    def _report(
+        self, frame: Frame, tracks: Sequence[int], outputs: Mapping[str, NDArray[np.float32]]
+    ) -> list[IdentityEvent]:
+        hidden = outputs[HIDDEN_NEXT]
+        norms = np.linalg.norm(hidden, axis=1).tolist()
+        velocities, qualities = outputs[VELOCITY][:, 0].tolist(), outputs[QUALITY][:, 0].tolist()
+        scores = self.gallery.scores(hidden, outputs[LOG_VARIANCE][:, 0]) if len(self.gallery) else None
+        events = []
+        for row, track in enumerate(tracks):
+            best = None if scores is None else int(np.argmax(scores[row]))
+            name, match = (None, None) if scores is None or best is None else self._judge(track, scores[row], best)
+            record = self._follow(frame, track, velocities[row], name, match)
+            events.append(_event(frame, record, qualities[row], velocities[row], norms[row], name, match))
+        return events
+
+    def _judge(self, track: int, scores: NDArray[np.float64], best: int) -> tuple[str, MatchDecision]:
+        person = self.gallery.people[best]
+        seen = self._records[track].observations + 1
+        return person.name, self._decider.decide(float(scores[best]), seen)
+
+    def _follow(
+        self, frame: Frame, track: int, velocity: float, name: str | None, match: MatchDecision | None
+    ) -> TrackRecord:
+        old = self._records[track]
+        still = old.still_frames + 1 if velocity < self._still_below else 0
+        record = replace(old, observations=old.observations + 1, still_frames=still)
+        if record.committed is None:
+            verdict = self._rule.verdict(Progress(observations=record.observations, still_frames=still, match=match))
+            if verdict is not None:
+                matched = name if verdict is Verdict.SAME else None
+                record = replace(record, committed=verdict, committed_match=matched, committed_frame=frame.index)
+        self._records[track] = record
+        return record
+
+    def _graph_sha256(self) -> str:
+        return sha256_of(self.bundle.graph_bytes(self.graph))
+
+
+def _event(
+    frame: Frame,
+    record: TrackRecord,
+    quality: float,
+    velocity: float,
+    norm: float,
+    name: str | None,
+    match: MatchDecision | None,
+) -> IdentityEvent:
+    return IdentityEvent(
+        frame=frame.index,
+        sequence=frame.sequence,
+        track=record.track,
+        observations=record.observations,
+        quality=quality,
+        velocity=velocity,
+        state_norm=norm,
+        crystallized=record.committed is not None,
+        committed_frame=record.committed_frame,
+        committed_match=record.committed_match,
+        match=name,
+        score=None if match is None else match.score,
+        llr=None if match is None else match.llr,
+        verdict=None if match is None else match.verdict,
+        threshold=None if match is None else match.point.threshold,
+        false_accept_rate=None if match is None else match.point.false_accept_rate,
+    )
