@@ -1,0 +1,140 @@
+"""An evaluation as Markdown tables and plots."""
+
+from __future__ import annotations
+
+from crystaledge_training.evaluation.bootstrap import Estimate
+from crystaledge_training.evaluation.plots import line_plot
+from crystaledge_training.mnemosyne.evaluate import Evaluation, ObservationsResult
+
+METRIC_NAMES = ("auc", "eer", "tar@far=0.1", "tar@far=0.01", "tar@far=0.001", "recall@1", "r_precision", "map@r")
+
+
+def markdown(evaluation: Evaluation, *, title: str) -> str:
+    """The whole report; every interval is 95 %, from a bootstrap over people."""
+    lines = [
+        f"# {title}",
+        "",
+        f"{evaluation.people} people, {evaluation.images} images. Intervals: 95 %, {evaluation.resamples} resamples of "
+        f"people (seed {evaluation.seed}). Templates of N images against templates of N other images; every method "
+        "sees the same pairs of the same encodings.",
+    ]
+    for result in evaluation.accuracy:
+        lines += ["", *_accuracy(result)]
+    lines += ["", *_uncertainty(evaluation), "", *_order(evaluation), "", *_velocity(evaluation)]
+    lines += ["", *_stopping(evaluation), ""]
+    return "\n".join(lines)
+
+
+def plots(evaluation: Evaluation) -> dict[str, bytes]:
+    """PNG files by name."""
+    rows = evaluation.velocity
+    x = [float(r.observation) for r in rows]
+    methods = [m.method for m in evaluation.accuracy[0].methods] if evaluation.accuracy else []
+    counts = [float(r.observations) for r in evaluation.accuracy]
+    by_method = [
+        (name, counts, [r.methods[i].metrics["auc"].value for r in evaluation.accuracy])
+        for i, name in enumerate(methods)
+    ]
+    return {
+        "velocity.png": line_plot(
+            [
+                ("predicted velocity", x, [r.velocity_mean for r in rows]),
+                ("measured movement", x, [r.movement_mean for r in rows]),
+            ],
+            title="How fast the state moves",
+            x_label="observation",
+            y_label="root-mean-square change",
+            band=(x, [r.velocity_p10 for r in rows], [r.velocity_p90 for r in rows]),
+        ),
+        "auc.png": line_plot(by_method, title="Verification", x_label="observations a side", y_label="AUC"),
+    }
+
+
+def _shown(estimate: Estimate) -> str:
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def _accuracy(result: ObservationsResult) -> list[str]:
+    lines = [
+        f"## N = {result.observations}",
+        "",
+        f"{result.templates} templates of {result.people} people; {result.genuine_pairs} genuine pairs of "
+        f"{result.genuine_people} people, {result.impostor_pairs} impostor pairs.",
+        "",
+        "| method | " + " | ".join(METRIC_NAMES) + " | AUC gain of crystallization |",
+        "|---|" + "---|" * (len(METRIC_NAMES) + 1),
+    ]
+    lines += [
+        f"| {m.method} | " + " | ".join(_shown(m.metrics[name]) for name in METRIC_NAMES) + f" | {_shown(m.auc_gain)} |"
+        for m in result.methods
+    ]
+    if result.realised:
+        lines += ["", "Thresholds that were chosen on validation people, applied here:", ""]
+        lines += ["| wanted FAR | threshold | FAR here | TAR here |", "|---|---|---|---|"]
+        lines += [f"| {p.wanted_far:g} | {p.threshold:.4f} | {p.far:.4f} | {p.tar:.3f} |" for p in result.realised]
+    return lines
+
+
+def _uncertainty(evaluation: Evaluation) -> list[str]:
+    result = evaluation.uncertainty
+    lines = [
+        "## Is the uncertainty used?",
+        "",
+        f"{result.pairs} pairs of templates of mixed sizes. Kendall's tau between both scores: "
+        f"{result.rank_agreement:.4f} (1 would mean that the log-variance changes no order).",
+        "",
+        "| score | " + " | ".join(result.with_log_variance) + " |",
+        "|---|" + "---|" * len(result.with_log_variance),
+        "| with log-variance | " + " | ".join(_shown(e) for e in result.with_log_variance.values()) + " |",
+        "| without (cosine) | " + " | ".join(_shown(e) for e in result.without.values()) + " |",
+        "",
+        f"AUC gain: {_shown(result.auc_gain)}. Mean log-variance: "
+        + ", ".join(f"{value:.3f} after {n}" for n, value in result.mean_log_variance)
+        + ".",
+    ]
+    return lines
+
+
+def _order(evaluation: Evaluation) -> list[str]:
+    order = evaluation.order
+    if order is None:
+        return ["## Order of the frames", "", "Not measured: nobody has enough images."]
+    return [
+        "## Order of the frames",
+        "",
+        f"The same {order.frames} frames in {order.orders} orders, {order.people} people. Cosine to the person's own "
+        f"template: standard deviation over orders {order.cosine_std_mean:.4f} (95th percentile "
+        f"{order.cosine_std_p95:.4f}), range {order.cosine_range_mean:.4f}; standard deviation between people "
+        f"{order.cosine_std_between_people:.4f}.",
+    ]
+
+
+def _velocity(evaluation: Evaluation) -> list[str]:
+    lines = [
+        "## Velocity against observation number",
+        "",
+        "| observation | velocity | 10 % | 90 % | measured movement |",
+    ]
+    lines.append("|---|---|---|---|---|")
+    lines += [
+        f"| {r.observation} | {r.velocity_mean:.4f} | {r.velocity_p10:.4f} | {r.velocity_p90:.4f} "
+        f"| {r.movement_mean:.4f} |"
+        for r in evaluation.velocity
+    ]
+    return lines
+
+
+def _stopping(evaluation: Evaluation) -> list[str]:
+    lines = [
+        "## Stopping rules",
+        "",
+        "| rule | committed (genuine) | committed (impostor) | frames (genuine) | frames (impostor) | false rejects "
+        "| false accepts |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {s.rule} | {s.committed_genuine:.3f} of {s.genuine} | {s.committed_impostors:.3f} of {s.impostors} | "
+        f"{s.frames_genuine:.2f} | {s.frames_impostors:.2f} | {s.false_rejects:.3f} | {s.false_accepts:.4f} |"
+        for s in evaluation.stopping
+    ]
+    return lines

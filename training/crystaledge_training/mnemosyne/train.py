@@ -1,0 +1,207 @@
+"""One training run of Mnemosyne: data in, a run folder with the best checkpoint out; resumes exactly."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch.utils.data import DataLoader, TensorDataset
+
+from crystaledge.errors import DataError
+from crystaledge.files import sha256_of, write_atomic
+from crystaledge.jsonio import dumps
+from crystaledge.system import System
+from crystaledge_training.checkpoint import SCHEMA_VERSION, CheckpointRecord, TrainingProvenance, write_checkpoint
+from crystaledge_training.data.frames import FrameStore, load_frames, require_pairs
+from crystaledge_training.data.identities import Catalogue, split_by_identity
+from crystaledge_training.data.sequences import EpochOfSequences, SequenceBatch
+from crystaledge_training.lightning_checkpoint import SafetensorsCheckpointIO
+from crystaledge_training.mnemosyne.decision import calibrate_decision
+from crystaledge_training.mnemosyne.module import VALIDATION_METRIC, MnemosyneModule, TrainConfig
+
+BEST = "best.safetensors"
+LAST = "last.resume"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainRequest:
+    """What to train on and where to put it."""
+
+    people: Catalogue
+    data_description: str
+    data_licence: str
+    out: Path
+    config: TrainConfig = TrainConfig()
+    stop_after: int | None = None
+    """Stop when so many epochs are done; the schedule is still that of `config.epochs`."""
+    progress: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """What a run left behind."""
+
+    checkpoint: Path
+    best_epoch: int
+    epochs_done: int
+    validation_auc: float
+    training_seconds: float
+
+
+class SequenceData(L.LightningDataModule):
+    """Gives Lightning the batches of the epoch it is in."""
+
+    def __init__(self, store: FrameStore, config: TrainConfig) -> None:
+        super().__init__()
+        self._store = store
+        self._config = config
+
+    def train_dataloader(self) -> DataLoader[SequenceBatch]:
+        """Batches of the current epoch."""
+        epoch = self.trainer.current_epoch if self.trainer else 0
+        dataset = EpochOfSequences(self._store, self._config.sequences, seed=self._config.seed, epoch=epoch)
+        return DataLoader(dataset, batch_size=None)
+
+    def val_dataloader(self) -> DataLoader[tuple[torch.Tensor, ...]]:
+        """One empty batch: validation reads the module's own frames."""
+        return DataLoader(TensorDataset(torch.zeros(1)))
+
+
+class BestWeights(Callback):
+    """Keeps the network of the best validation epoch, and the seconds spent so far, across resumes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.best = -1.0
+        self.epoch = -1
+        self.seconds = 0.0
+        self._started = time.monotonic()
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write the weights when they are the best so far."""
+        value = float(trainer.callback_metrics[VALIDATION_METRIC])
+        if trainer.sanity_checking or value <= self.best or not isinstance(pl_module, MnemosyneModule):
+            return
+        self.best, self.epoch = value, trainer.current_epoch
+        torch_weights = {k: v.detach().clone() for k, v in pl_module.network.state_dict().items()}
+        SafetensorsCheckpointIO().save_checkpoint({"network": torch_weights}, self.path)
+
+    def state_dict(self) -> dict[str, float]:
+        """What the resume file keeps."""
+        now = time.monotonic()
+        self.seconds += now - self._started
+        self._started = now
+        return {"best": self.best, "epoch": self.epoch, "seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        """Take up where the resume file left off."""
+        self.best, self.epoch = state_dict["best"], int(state_dict["epoch"])
+        self.seconds = state_dict["seconds"]
+
+
+def train(request: TrainRequest) -> TrainResult:
+    """Train, or go on training, and write `out/best.safetensors`.
+
+    A run stopped after any epoch and taken up again ends with the same weights as one that was
+    never stopped: batches and augmentation are functions of (seed, epoch), and the resume file
+    holds weights, optimiser and schedule.
+
+    Raises:
+        DataError: too few people or images, or `out` holds a run with another configuration.
+    """
+    config = request.config
+    training, validation = split_by_identity(request.people, held_out=config.held_out, seed=config.seed)
+    training = training.with_at_least(2)  # a single image has no positive; validation keeps them, as impostors
+    _claim_run_folder(request)
+    store = load_frames(training, config.preprocessing, whole=True, limit_per_person=config.images_per_person)
+    validation_store = load_frames(validation, config.preprocessing, limit_per_person=config.images_per_person)
+    require_pairs(store, "training")
+    require_pairs(validation_store, "validation")
+    torch.manual_seed(config.seed)
+    module = MnemosyneModule(config, people=len(store.names), validation=validation_store)
+    best = BestWeights(request.out / "best.weights")
+    trainer = _trainer(request, best)
+    resume = request.out / LAST
+    trainer.fit(module, SequenceData(store, config), ckpt_path=resume if resume.exists() else None)
+    return _finish(request, module, validation_store, best, trainer.current_epoch, len(store.names))
+
+
+def _trainer(request: TrainRequest, best: BestWeights) -> L.Trainer:
+    every_epoch = ModelCheckpoint(
+        dirpath=request.out, filename="last", save_top_k=1, enable_version_counter=False, every_n_epochs=1
+    )
+    every_epoch.FILE_EXTENSION = ".resume"
+    callbacks: list[Callback] = [best, every_epoch, LearningRateMonitor("epoch")]
+    if request.progress:
+        callbacks.append(TQDMProgressBar(refresh_rate=5, leave=False))
+    return L.Trainer(
+        accelerator="auto",
+        devices=1,
+        max_epochs=min(request.config.epochs, request.stop_after or request.config.epochs),
+        gradient_clip_val=request.config.gradient_clip,
+        reload_dataloaders_every_n_epochs=1,
+        num_sanity_val_steps=0,
+        logger=TensorBoardLogger(request.out, name="tensorboard", version=""),
+        callbacks=callbacks,
+        plugins=[SafetensorsCheckpointIO()],
+        enable_progress_bar=request.progress,
+        enable_model_summary=False,
+        log_every_n_steps=1,
+    )
+
+
+def _claim_run_folder(request: TrainRequest) -> None:
+    described = dumps(request.config)
+    names = json.dumps([(i.name, len(i.paths)) for i in request.people.identities])
+    claim = json.dumps({"config": json.loads(described), "data_sha256": sha256_of(names.encode())}, indent=2) + "\n"
+    file = request.out / "run.json"
+    if file.exists() and file.read_text(encoding="utf-8") != claim:
+        msg = f"{request.out} holds a run with another configuration or other data; give another --out, or remove it."
+        raise DataError(msg)
+    write_atomic(file, claim.encode())
+
+
+def _finish(
+    request: TrainRequest,
+    module: MnemosyneModule,
+    validation: FrameStore,
+    best: BestWeights,
+    epochs_done: int,
+    people_trained: int,
+) -> TrainResult:
+    config = request.config
+    weights = SafetensorsCheckpointIO().load_checkpoint(best.path)["network"]
+    module.network.load_state_dict(weights)
+    best.state_dict()
+    provenance = TrainingProvenance(
+        package_version=version("crystaledge"),
+        torch_version=torch.__version__,
+        seed=config.seed,
+        epochs=epochs_done,
+        best_epoch=best.epoch,
+        training_seconds=round(best.seconds, 1),
+        data=request.data_description,
+        outside_data="none",
+        people_trained=people_trained,
+        people_validated=len(validation.names),
+        licence=request.data_licence,
+    )
+    record = CheckpointRecord(
+        schema_version=SCHEMA_VERSION,
+        system=System.MNEMOSYNE,
+        network=config.network,
+        preprocessing=config.preprocessing,
+        decision=calibrate_decision(module.network, validation, config.preprocessing, seed=config.seed),
+        provenance=provenance,
+        validation=((VALIDATION_METRIC, best.best),),
+    )
+    path = request.out / BEST
+    write_checkpoint(path, record, weights)
+    return TrainResult(path, best.epoch, epochs_done, best.best, best.seconds)

@@ -1,0 +1,84 @@
+"""The verbs of this room; their working halves are imported only when they run."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+
+from crystaledge.cli.verb import Verb
+from crystaledge.commands.verbs import positive
+from crystaledge.system import System
+
+
+def _configure_train(parser: ArgumentParser) -> None:
+    parser.add_argument("system", type=System, choices=list(System), metavar="SYSTEM", help="such as mnemosyne")
+    data = parser.add_argument_group("data")
+    data.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="DIR/identity/*.jpg|png|pgm, or LFW's folder"
+    )
+    data.add_argument(
+        "--people", type=Path, metavar="FILE", help="train on these people only (LFW list; default: peopleDevTrain.txt)"
+    )
+    data.add_argument(
+        "--licence", default="unknown", metavar="TEXT", help="terms of the data, for the model card (default: unknown)"
+    )
+    run = parser.add_argument_group("run")
+    run.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder; an unfinished run is taken up")
+    run.add_argument("--epochs", type=positive, metavar="N", help="length of the schedule")
+    run.add_argument("--stop-after", type=positive, metavar="N", help="stop after N epochs of it; run again to go on")
+    run.add_argument("--seed", type=int, metavar="N", help="seed of everything random")
+    run.add_argument("--threads", type=positive, metavar="N", help="torch threads (default: all cores)")
+    run.add_argument("--force", action="store_true", help="delete an existing run folder and start again")
+    network = parser.add_argument_group("network")
+    network.add_argument("--encoding", type=positive, metavar="N", help="length of the encoding (default: 96)")
+    network.add_argument("--hidden", type=positive, metavar="N", help="length of the state (default: 64)")
+
+
+def _configure_evaluate(parser: ArgumentParser) -> None:
+    parser.add_argument("system", type=System, choices=list(System), metavar="SYSTEM", help="such as mnemosyne")
+    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="checkpoint (default: the embedded weights)")
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="DIR/identity/*.jpg|png|pgm, or LFW's folder"
+    )
+    parser.add_argument(
+        "--people",
+        type=Path,
+        metavar="FILE",
+        help="evaluate on these people only (LFW list; default: peopleDevTest.txt)",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="also write report.json, report.md and the plots")
+    parser.add_argument("--bootstrap", type=positive, default=1000, metavar="N", help="resamples (default: 1000)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of templates and resamples (default: 0)")
+    parser.add_argument("--force", action="store_true", help="replace an existing report")
+
+
+TRAIN = Verb(
+    name="train",
+    summary="train a system; progress bar, TensorBoard, exact resume",
+    description=(
+        "Trains a system and keeps the best checkpoint by validation on people that were not trained on.\n"
+        "The run folder holds TensorBoard logs, the resume file and best.safetensors. Stopping at any epoch\n"
+        "and running the same command again ends with the same weights as an uninterrupted run.\n\n"
+        "Where DIR is LFW's folder, its official list peopleDevTrain.txt chooses the people.\n\n"
+        "Example: crystaledge train mnemosyne --data lfw --out runs/a"
+    ),
+    extra="train",
+    configure=_configure_train,
+    target="crystaledge_training.commands.train:run",
+)
+
+EVALUATE = Verb(
+    name="evaluate",
+    summary="accuracy on unseen people, with intervals and baselines",
+    description=(
+        "Measures verification (AUC, EER, TAR at FAR) and retrieval (Recall@1, R-Precision, MAP@R) for\n"
+        "1, 2, 3 and 5 observations, beside three baselines on the same encodings, with 95 % bootstrap\n"
+        "intervals over people; order sensitivity; velocity over observations; what the uncertainty in the\n"
+        "score is worth; what both stopping rules need. No threshold is chosen on these people.\n\n"
+        "Where DIR is LFW's folder, its official list peopleDevTest.txt chooses the people.\n\n"
+        "Example: crystaledge evaluate mnemosyne --data lfw --out report"
+    ),
+    extra="train",
+    configure=_configure_evaluate,
+    target="crystaledge_training.commands.evaluate:run",
+)
