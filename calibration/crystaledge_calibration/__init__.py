@@ -1,0 +1,1 @@
+"""Closed-loop rollouts of step graphs, and how far two of them are apart. Needs no torch."""

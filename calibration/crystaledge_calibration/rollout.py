@@ -1,0 +1,64 @@
+"""Rolling a step graph out in closed loop: its own state fed back, every output kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystaledge.engine.base import Engine
+from crystaledge.errors import ContractError
+from crystaledge.manifest.model import GraphSpec
+
+Array = NDArray[np.float32]
+
+
+class StepFunction(Protocol):
+    """One step of anything: inputs by name to outputs by name, fresh arrays, batch first."""
+
+    def __call__(self, feeds: Mapping[str, Array], /) -> Mapping[str, Array]: ...
+
+
+def initial_states(graph: GraphSpec, batch: int) -> dict[str, Array]:
+    """Fresh states of a graph by input name, `(batch, *shape)`."""
+    return {pair.input: np.full((batch, *pair.shape), pair.initial, np.float32) for pair in graph.states}
+
+
+def observed_inputs(graph: GraphSpec) -> tuple[str, ...]:
+    """Inputs that come from outside, in the graph's order: all that are not state."""
+    states = {pair.input for pair in graph.states}
+    return tuple(spec.name for spec in graph.inputs if spec.name not in states)
+
+
+def roll_out(graph: GraphSpec, step: StepFunction, observations: Mapping[str, Array]) -> dict[str, Array]:
+    """Run `step` over sequences from fresh states.
+
+    Args:
+        observations: for each observed input, `(T, B, ...)`.
+
+    Returns:
+        For each output, `(T, B, ...)`.
+
+    Raises:
+        ContractError: an observed input is missing or too many, or lengths differ.
+    """
+    names = observed_inputs(graph)
+    if set(observations) != set(names) or len({array.shape[:2] for array in observations.values()}) != 1:
+        msg = f"Rollout got {sorted(observations)}; expected {sorted(names)}, all with the same steps and batch."
+        raise ContractError(msg)
+    steps, batch = next(iter(observations.values())).shape[:2]
+    states = initial_states(graph, batch)
+    kept: dict[str, list[Array]] = {spec.name: [] for spec in graph.outputs}
+    for t in range(steps):
+        outputs = step({**{name: observations[name][t] for name in names}, **states})
+        for name, values in kept.items():
+            values.append(outputs[name])
+        states = {pair.input: outputs[pair.output] for pair in graph.states}
+    return {name: np.stack(values) for name, values in kept.items()}
+
+
+def roll_out_engine(engine: Engine, observations: Mapping[str, Array]) -> dict[str, Array]:
+    """`roll_out` of an engine's graph."""
+    return roll_out(engine.graph, engine.run, observations)

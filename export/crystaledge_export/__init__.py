@@ -1,0 +1,1 @@
+"""From checkpoints to stateful ONNX graphs and bundles."""

@@ -1,0 +1,64 @@
+"""Writes a bundle: every file, its hash, the manifest; whole or not at all, the same bytes every time."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystaledge.bundle import Bundle
+from crystaledge.files import folder_atomic, sha256_of
+from crystaledge.jsonio import dumps
+from crystaledge.manifest.check import parse_manifest
+from crystaledge.manifest.model import MANIFEST_NAME, FileEntry, FileRole, Manifest
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of a bundle before it is written."""
+
+    path: str
+    role: FileRole
+    data: bytes
+
+    @property
+    def entry(self) -> FileEntry:
+        """What the manifest says about it."""
+        return FileEntry(path=self.path, sha256=sha256_of(self.data), role=self.role)
+
+
+def write_bundle(path: Path, manifest: Manifest, parts: tuple[Part, ...], *, force: bool) -> Bundle:
+    """Write a bundle folder and open it again, so that what ships is what the runtime accepts.
+
+    Raises:
+        OutputExistsError: `path` exists and `force` is false.
+        ManifestError, BundleError: the manifest or the parts break the contract; nothing is left.
+    """
+    text = dumps(manifest)
+    parse_manifest(text)
+    with folder_atomic(path, force=force) as folder:
+        for part in parts:
+            target = folder / part.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(part.data)
+        (folder / MANIFEST_NAME).write_text(text, encoding="utf-8")
+        Bundle.open(folder)
+    return Bundle.open(path)
+
+
+def npz_bytes(arrays: Mapping[str, NDArray[np.float32] | NDArray[np.uint8]]) -> bytes:
+    """An .npz file without times in it: equal arrays give equal bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(arrays):
+            content = io.BytesIO()
+            np.lib.format.write_array(content, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", _EPOCH), content.getvalue())
+    return buffer.getvalue()

@@ -1,0 +1,40 @@
+"""`crystaledge export`."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from crystaledge.cli.verb import Outcome, talk
+from crystaledge.errors import DataError
+from crystaledge.files import refuse_existing
+from crystaledge_export.export import export_checkpoint
+from crystaledge_training.checkpoint import read_checkpoint
+from crystaledge_training.weights import embedded_checkpoint
+
+
+def run(arguments: Namespace) -> Outcome:
+    """Export a checkpoint; see the verb's help."""
+    refuse_existing(arguments.out, force=arguments.force)
+    path = arguments.checkpoint or embedded_checkpoint(arguments.system)
+    checkpoint = read_checkpoint(path)
+    if checkpoint.record.system is not arguments.system:
+        msg = f"{path} is a checkpoint of {checkpoint.record.system.value}, not of {arguments.system.value}."
+        raise DataError(msg)
+    talk(f"exporting {path}")
+    exported = export_checkpoint(checkpoint, arguments.out, force=arguments.force)
+    graph, parity = exported.bundle.graph(), exported.parity
+    size_kb = len(exported.bundle.graph_bytes(graph)) / 1000
+    text = (
+        f"{arguments.out}: {graph.file}, {size_kb:.0f} kB, opset {graph.opset}, IR {graph.ir_version}; "
+        f"parity with torch {parity.max_abs_error:.1e} over {parity.steps} closed-loop steps at batches "
+        f"{', '.join(map(str, parity.batches))}"
+    )
+    data = {
+        "bundle": str(arguments.out),
+        "graph": graph.file,
+        "bytes": len(exported.bundle.graph_bytes(graph)),
+        "opset": graph.opset,
+        "ir_version": graph.ir_version,
+        "max_abs_error": parity.max_abs_error,
+    }
+    return Outcome(text=text, data=data)

@@ -1,0 +1,34 @@
+"""What has to be known of a system to export it; each system has one description."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from crystaledge.manifest.model import BatchRange
+from crystaledge.tensors import StatePair, TensorSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepDescription:
+    """One step graph before it exists."""
+
+    name: str
+    module: nn.Module
+    """In inference mode; `forward` takes the inputs and returns the outputs, in the order below."""
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    states: tuple[StatePair, ...]
+    batch: BatchRange
+    frames: Callable[[int, int], NDArray[np.uint8]]
+    """(steps, batch) to example frames, uint8 RGB `(T, B, H, W, 3)`, of no real person; for checks and goldens."""
+    observe: Callable[[NDArray[np.uint8]], dict[str, NDArray[np.float32]]]
+    """Such frames to observed inputs by name, `(T, B, ...)`, as the runtime would make them."""
+
+    def example(self, steps: int, batch: int) -> dict[str, NDArray[np.float32]]:
+        """Observed inputs of the example frames."""
+        return self.observe(self.frames(steps, batch))

@@ -1,0 +1,117 @@
+"""From a checkpoint to a bundle: graph, guards, golden sequences, model card, manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import onnx
+
+from crystaledge.bundle import Bundle
+from crystaledge.engine.onnxruntime_engine import OnnxRuntimeEngine
+from crystaledge.errors import DataError
+from crystaledge.files import refuse_existing
+from crystaledge.manifest.model import (
+    SCHEMA_VERSION,
+    FileRole,
+    GraphSpec,
+    Manifest,
+    ParitySummary,
+    Precision,
+    Provenance,
+)
+from crystaledge.system import System
+from crystaledge_export import mnemosyne
+from crystaledge_export.bundle_writer import Part, npz_bytes, write_bundle
+from crystaledge_export.description import StepDescription
+from crystaledge_export.guards import guard_border, guard_parity, torch_rollout
+from crystaledge_export.model_card import model_card
+from crystaledge_export.to_onnx import onnx_from_step
+from crystaledge_training.checkpoint import Checkpoint
+from crystaledge_training.mnemosyne.network import parameter_count
+
+DESCRIPTIONS: Mapping[System, Callable[[Checkpoint], StepDescription]] = {System.MNEMOSYNE: mnemosyne.describe}
+INTENDED_USES: Mapping[System, str] = {System.MNEMOSYNE: mnemosyne.INTENDED_USE}
+GOLDEN_STEPS = 16
+GOLDEN_BATCH = 2
+GOLDEN_FILE = "golden/step.npz"
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export made."""
+
+    bundle: Bundle
+    parity: ParitySummary
+    description: StepDescription
+
+
+def export_checkpoint(checkpoint: Checkpoint, out: Path, *, force: bool = False) -> Exported:
+    """Export a checkpoint to a bundle at `out`; every guard has passed when this returns.
+
+    Raises:
+        OutputExistsError: `out` exists and `force` is false.
+        DataError: the checkpoint carries no decision parameters.
+        GuardError: a guard refuses the graph; nothing is written.
+    """
+    refuse_existing(out, force=force)
+    record = checkpoint.record
+    if record.decision is None:
+        msg = "The checkpoint carries no decision parameters; finish its training run first."
+        raise DataError(msg)
+    description = DESCRIPTIONS[record.system](checkpoint)
+    model = onnx_from_step(description)
+    guard_border(model, description)
+    onnx.checker.check_model(model, full_check=True)
+    data = model.SerializeToString(deterministic=True)
+    graph = _graph_spec(description, model)
+    parity = guard_parity(OnnxRuntimeEngine(graph, data), description)
+    use = INTENDED_USES[record.system]
+    card = model_card(checkpoint, intended_use=use, parity=parity, parameters=parameter_count(description.module))
+    parts = (
+        Part(graph.file, FileRole.GRAPH, data),
+        Part(GOLDEN_FILE, FileRole.GOLDEN, _golden(description, graph)),
+        Part("MODEL_CARD.md", FileRole.MODEL_CARD, card.encode()),
+    )
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        system=record.system,
+        graphs=(graph,),
+        files=tuple(part.entry for part in parts),
+        preprocessing=record.preprocessing,
+        decision=record.decision,
+        provenance=Provenance(
+            package_version=version("crystaledge"),
+            checkpoint_sha256=checkpoint.sha256,
+            data=record.provenance.data,
+            outside_data=record.provenance.outside_data,
+        ),
+        parity=(parity,),
+        latency=(),
+        licence=record.provenance.licence,
+        intended_use=use,
+    )
+    return Exported(write_bundle(out, manifest, parts, force=force), parity, description)
+
+
+def _graph_spec(description: StepDescription, model: onnx.ModelProto) -> GraphSpec:
+    return GraphSpec(
+        name=description.name,
+        file=f"graphs/{description.name}.float32.onnx",
+        precision=Precision.FLOAT32,
+        opset=next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")),
+        ir_version=model.ir_version,
+        inputs=description.inputs,
+        outputs=description.outputs,
+        batch=description.batch,
+        states=description.states,
+    )
+
+
+def _golden(description: StepDescription, graph: GraphSpec) -> bytes:
+    """Frames and the float outputs of torch at every step, for self-tests on a device."""
+    frames = description.frames(GOLDEN_STEPS, GOLDEN_BATCH)
+    reference = torch_rollout(description, graph, description.observe(frames))
+    return npz_bytes({"frames": frames} | {f"output.{name}": values for name, values in reference.items()})

@@ -1,0 +1,92 @@
+"""Export description of Mnemosyne."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystaledge.manifest.model import BatchRange
+from crystaledge.preprocessing.preprocessor import Preprocessor
+from crystaledge.preprocessing.spec import ColorOrder, Preprocessing
+from crystaledge.scene.scene import SceneConfig, film
+from crystaledge.systems.mnemosyne import (
+    FACE,
+    HIDDEN,
+    HIDDEN_NEXT,
+    LOG_VARIANCE,
+    QUALITY,
+    VELOCITY,
+)
+from crystaledge.tensors import BATCH, DType, ResetRule, StatePair, TensorSpec
+from crystaledge_export.description import StepDescription
+from crystaledge_training.checkpoint import Checkpoint
+from crystaledge_training.mnemosyne.network import Mnemosyne
+
+BATCHES = BatchRange(min=1, max=64, buckets=(1, 2, 4, 8, 16, 32, 64))
+IDLE_LIMIT_FRAMES = 150
+"""Five seconds at 30 frames a second."""
+_EXAMPLE_PEOPLE = 8
+_EXAMPLE_SIDE_PX = 64
+
+INTENDED_USE = (
+    "Research and evaluation of temporal face identity on edge devices, 1:1 verification and small galleries with the "
+    "consent of those enrolled. Not for identification of people at a distance, not for decisions about people "
+    "without a person in the loop, and not a protection against spoofing."
+)
+
+
+def describe(checkpoint: Checkpoint) -> StepDescription:
+    """The crystallization step of a checkpoint, weights loaded, in inference mode."""
+    network = Mnemosyne(checkpoint.record.network)
+    network.load_state_dict(checkpoint.weights)
+    network.eval()
+    config, spec = checkpoint.record.network, checkpoint.record.preprocessing
+    return StepDescription(
+        name="step",
+        module=network,
+        inputs=(_tensor(FACE, 3, *spec.size_hw), _tensor(HIDDEN, config.hidden)),
+        outputs=(
+            _tensor(HIDDEN_NEXT, config.hidden),
+            _tensor(VELOCITY, 1),
+            _tensor(LOG_VARIANCE, 1),
+            _tensor(QUALITY, 1),
+        ),
+        states=(
+            StatePair(
+                input=HIDDEN,
+                output=HIDDEN_NEXT,
+                shape=(config.hidden,),
+                dtype=DType.FLOAT32,
+                initial=0.0,
+                reset=ResetRule.NEW_TRACK,
+                idle_limit_frames=IDLE_LIMIT_FRAMES,
+            ),
+        ),
+        batch=BATCHES,
+        frames=example_frames,
+        observe=lambda frames: observe(spec, frames),
+    )
+
+
+def example_frames(steps: int, batch: int) -> NDArray[np.uint8]:
+    """Drawn faces of the embedded scene, `(steps, batch, 64, 64, 3)`: no real person ships in a bundle.
+
+    Up to eight people are drawn; further rows show the same films a step further on.
+    """
+    films = [film(SceneConfig(seed=11, side_px=_EXAMPLE_SIDE_PX), p) for p in range(min(batch, _EXAMPLE_PEOPLE))]
+    drawn = np.stack([[next(shots).pixels for _ in range(steps)] for shots in films], axis=1)
+    rows = [np.roll(drawn[:, row % len(films)], -(row // len(films)), axis=0) for row in range(batch)]
+    return np.stack(rows, axis=1)
+
+
+def observe(spec: Preprocessing, frames: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    """Frames `(T, B, H, W, 3)` to faces `(T, B, 3, h, w)`."""
+    preprocessor = Preprocessor(spec)
+    faces = np.empty((*frames.shape[:2], *preprocessor.row_shape), np.float32)
+    for t, b in np.ndindex(frames.shape[:2]):
+        preprocessor.into(faces[t, b], frames[t, b], ColorOrder.RGB)
+    return {FACE: faces}
+
+
+def _tensor(name: str, *row_shape: int) -> TensorSpec:
+    return TensorSpec(name=name, dtype=DType.FLOAT32, shape=(BATCH, *row_shape))
