@@ -1,0 +1,1 @@
+"""Latency, parity and the report: measurements that can be audited."""

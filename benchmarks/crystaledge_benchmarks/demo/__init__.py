@@ -1,0 +1,1 @@
+"""The demo: every link of the chain once, with what it showed."""
