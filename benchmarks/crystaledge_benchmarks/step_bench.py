@@ -19,6 +19,8 @@ Array = NDArray[np.float32]
 
 RUNTIME = "crystaledge step"
 BARE = "bare InferenceSession.run"
+MANY = 64
+"""Tracks of the batched measurements."""
 
 
 def runtime_step(bundle: Bundle, graph: GraphSpec, *, tracks: int, threads: int) -> Callable[[], object]:
@@ -37,6 +39,18 @@ def runtime_step(bundle: Bundle, graph: GraphSpec, *, tracks: int, threads: int)
     def call() -> object:
         stepper.stage(tracks)
         return stepper.advance(members)
+
+    return call
+
+
+def single_steps(bundle: Bundle, graph: GraphSpec, *, threads: int) -> Callable[[], object]:
+    """`MANY` steps of one track, one after another."""
+    step = runtime_step(bundle, graph, tracks=1, threads=threads)
+
+    def call() -> object:
+        for _ in range(MANY):
+            step()
+        return None
 
     return call
 

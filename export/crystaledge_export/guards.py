@@ -18,7 +18,7 @@ from crystaledge_export.description import StepDescription
 from crystaledge_export.errors import GuardError
 
 ROLLOUT_STEPS = 16
-TOLERANCE = 1e-5
+TOLERANCE = 5e-5
 _STANDARD_DOMAINS = ("", "ai.onnx")
 
 Array = NDArray[np.float32]

@@ -19,7 +19,7 @@ from crystaledge_benchmarks.demo.film import PersonFilm, run_scene
 from crystaledge_benchmarks.demo.stage import Stage, Status
 from crystaledge_benchmarks.golden import replay_golden
 from crystaledge_benchmarks.latency import Latency, measure_interleaved
-from crystaledge_benchmarks.step_bench import measure_steps, runtime_step
+from crystaledge_benchmarks.step_bench import MANY, measure_steps, runtime_step, single_steps
 from crystaledge_calibration.drift import Drift, worst_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 HORIZON = 200
 TOLERANCE = 1e-4
 LATENCY_ROUNDS = 400
-MANY = 64
 _NO_TORCH = "torch is not installed; get the whole chain with: pip install 'crystaledge[demo]'"
 
 
@@ -90,7 +89,7 @@ def run_chain(out: Path, *, scene: SceneConfig, say: Callable[[str], None]) -> D
     result.many = measure_interleaved(
         {
             f"{MANY} tracks, one batched step": runtime_step(bundle, graph, tracks=MANY, threads=1),
-            f"{MANY} single steps": _singles(bundle),
+            f"{MANY} single steps": single_steps(bundle, graph, threads=1),
         },
         rounds=LATENCY_ROUNDS // 10,
         warmup=3,
@@ -120,17 +119,6 @@ def torch_reference() -> TorchReference | None:
 def _judge(worst: Drift, against: str) -> tuple[Status, str]:
     status = Status.PASSED if worst.worst <= TOLERANCE else Status.FAILED
     return status, f"largest error {worst.worst:.1e} in {worst.tensor!r} against {against} (tolerance {TOLERANCE:g})"
-
-
-def _singles(bundle: Bundle) -> Callable[[], object]:
-    step = runtime_step(bundle, bundle.graph(), tracks=1, threads=1)
-
-    def call() -> object:
-        for _ in range(MANY):
-            step()
-        return None
-
-    return call
 
 
 def _film_sentence(films: tuple[PersonFilm, ...]) -> str:

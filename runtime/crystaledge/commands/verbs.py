@@ -74,7 +74,12 @@ def _configure_run(parser: ArgumentParser) -> None:
         help="when an identity is committed (default: sprt, Wald's test on the match score)",
     )
     state = parser.add_argument_group("state (files hold personal data; nothing is written unless asked for)")
-    state.add_argument("--restore", type=Path, metavar="FILE", help="take up the tracks of a state file first")
+    state.add_argument(
+        "--restore",
+        type=Path,
+        metavar="FILE",
+        help="take up the tracks of a state file: the source's sequences continue them in order",
+    )
     state.add_argument("--snapshot", type=Path, metavar="FILE", help="write the live tracks to a state file at the end")
     state.add_argument("--force", action="store_true", help="replace an existing state file")
     parser.add_argument("--threads", type=positive, default=1, metavar="N", help="threads of the engine (default: 1)")

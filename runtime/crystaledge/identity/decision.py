@@ -47,7 +47,7 @@ class Decider:
         self._fits = sorted(spec.likelihood, key=lambda f: f.observations)
 
     def decide(self, score: float, observations: int) -> MatchDecision:
-        """Judge a score between an identity of so many observations and an enrolled one.
+        """Judge a score between two identities, the lesser of which has so many observations.
 
         The thresholds of the largest calibrated number of observations that is not above
         `observations` are used, or those of the smallest one.

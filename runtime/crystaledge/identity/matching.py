@@ -10,8 +10,8 @@ from crystaledge.identity.spec import MatchScore
 Array = NDArray[np.float64]
 
 _SMALLEST_NORM = 1e-8
-_LOG_VARIANCE_RANGE = (-30.0, 30.0)
-"""Far beyond anything a trained head gives; keeps exp() finite on a damaged state."""
+_LOG_VARIANCE_RANGE = (-15.0, 15.0)
+"""Far beyond anything a trained head gives; keeps the score finite on a damaged state."""
 
 
 def unit_rows(hidden: NDArray[np.float32]) -> Array:
@@ -26,21 +26,33 @@ def cosine_scores(a: Array, b: Array) -> Array:
     return np.clip(a @ b.T, -1.0, 1.0)
 
 
-def mutual_likelihood_scores(a: Array, log_variance_a: Array, b: Array, log_variance_b: Array) -> Array:
-    """Log-likelihood per dimension, up to a constant, that two uncertain identities are one: `(N, M)`.
+def between_variance(dimensions: int) -> float:
+    """Variance per dimension that is taken to lie between people: half of a unit vector's 1 / D."""
+    return 0.5 / dimensions
 
-    -1/2 [ (2 - 2 cos) / (D v) + ln v ], v = exp(s_a) + exp(s_b): the mutual likelihood score of Shi
-    and Jain (Probabilistic Face Embeddings, 2019, eq. 3) for one variance per identity, divided by D.
-    Unlike a plain cosine it falls when either side is uncertain.
+
+def likelihood_ratio_scores(a: Array, log_variance_a: Array, b: Array, log_variance_b: Array) -> Array:
+    """Log-likelihood ratio in nats that two uncertain identities are one person's: `(N, M)`.
+
+    Two-covariance model (Prince and Elder, Probabilistic Linear Discriminant Analysis, 2007, with
+    one variance per observation): a person is a point of variance B per dimension, an identity lies
+    around it with variance w = exp(log variance). With ca = B + wa, cb = B + wb, d = ca cb - B^2:
+
+        -1/2 [ D ln(d / (ca cb)) + (ca + cb - 2 B cos) / d - 1 / ca - 1 / cb ]
+
+    Unlike a plain cosine it goes to 0, no evidence either way, as either side grows uncertain.
 
     Args:
-        log_variance_a: `(N,)`, per dimension of the unit vector; `log_variance_b` likewise, `(M,)`.
+        a: unit vectors `(N, D)`; `b` likewise, `(M, D)`.
+        log_variance_a: `(N,)`, per dimension; `log_variance_b` likewise, `(M,)`.
     """
-    low, high = _LOG_VARIANCE_RANGE
-    va, vb = np.exp(np.clip(log_variance_a, low, high)), np.exp(np.clip(log_variance_b, low, high))
-    variance = va[:, None] + vb[None, :]
-    squared_distance = 2.0 - 2.0 * cosine_scores(a, b)
-    scores: Array = -0.5 * (squared_distance / (a.shape[1] * variance) + np.log(variance))
+    dimensions = a.shape[1]
+    between = between_variance(dimensions)
+    total_a = between + np.exp(np.clip(log_variance_a, *_LOG_VARIANCE_RANGE))[:, None]
+    total_b = between + np.exp(np.clip(log_variance_b, *_LOG_VARIANCE_RANGE))[None, :]
+    determinant = total_a * total_b - between**2
+    distance = (total_a + total_b - 2.0 * between * cosine_scores(a, b)) / determinant - 1.0 / total_a - 1.0 / total_b
+    scores: Array = -0.5 * (dimensions * np.log(determinant / (total_a * total_b)) + distance)
     return scores
 
 
@@ -48,4 +60,4 @@ def match_scores(kind: MatchScore, a: Array, log_variance_a: Array, b: Array, lo
     """Scores `(N, M)` of the kind that the manifest asks for."""
     if kind is MatchScore.COSINE:
         return cosine_scores(a, b)
-    return mutual_likelihood_scores(a, log_variance_a, b, log_variance_b)
+    return likelihood_ratio_scores(a, log_variance_a, b, log_variance_b)

@@ -16,7 +16,7 @@ Count = Annotated[int, Bounds(1)]
 class MatchScore(Enum):
     """How two identities are compared."""
 
-    MUTUAL_LIKELIHOOD = "mutual_likelihood"
+    LIKELIHOOD_RATIO = "likelihood_ratio"
     COSINE = "cosine"
 
 

@@ -184,8 +184,8 @@ class MnemosynePipeline(Pipeline):
 
     def _judge(self, track: int, scores: NDArray[np.float64], best: int) -> tuple[str, MatchDecision]:
         person = self.gallery.people[best]
-        seen = self._records[track].observations + 1
-        return person.name, self._decider.decide(float(scores[best]), seen)
+        observations = min(self._records[track].observations + 1, person.observations)
+        return person.name, self._decider.decide(float(scores[best]), observations)
 
     def _follow(
         self, frame: Frame, track: int, velocity: float, name: str | None, match: MatchDecision | None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import sys
 import warnings
 from argparse import Namespace
@@ -25,8 +24,6 @@ TRAINERS: Mapping[System, Callable[[TrainRequest], TrainResult]] = {System.MNEMO
 def run(arguments: Namespace) -> Outcome:
     """Train a system; see the verb's help."""
     chosen = choose_people(arguments.data, arguments.people, lfw_list="peopleDevTrain.txt")
-    if arguments.force and arguments.out.exists():
-        shutil.rmtree(arguments.out)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     _quiet_lightning()
@@ -39,6 +36,8 @@ def run(arguments: Namespace) -> Outcome:
         out=arguments.out,
         config=_config(arguments),
         stop_after=arguments.stop_after,
+        force=arguments.force,
+        say=talk,
         progress=sys.stderr.isatty() and not arguments.json,
     )
     result = TRAINERS[arguments.system](request)

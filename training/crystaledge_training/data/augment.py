@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from kornia import augmentation as kornia
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -27,6 +29,8 @@ class AugmentConfig:
     noise_probability: float = 0.15
     occlusion_probability: float = 0.1
     grey_probability: float = 0.1
+    severe_probability: float = 0.2
+    """Share of the frames of sequences that are taken badly, so that the quality gate has something to learn."""
 
 
 class CropJitter(nn.Module):
@@ -41,7 +45,7 @@ class CropJitter(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         """`(N, 3, H, W)` in [0, 1] to `(N, 3, h, w)`; what lies outside repeats the border."""
         grid = functional.affine_grid(
-            self._transforms(len(frames)), [len(frames), 3, *self._size_hw], align_corners=False
+            self._transforms(len(frames)).to(frames.device), [len(frames), 3, *self._size_hw], align_corners=False
         )
         return functional.grid_sample(frames, grid, padding_mode="border", align_corners=False)
 
@@ -83,6 +87,46 @@ class CameraAugmentation(nn.Module):
         """uint8 `(N, 3, H, W)` to float32 `(N, 3, h, w)` in [0, 1], drawn from torch's global generator."""
         augmented: Tensor = self.camera(self.jitter(frames.float() / 255.0))
         return augmented.clamp(0.0, 1.0)
+
+
+class SevereDegradation(nn.Module):
+    """Frames that a person would call useless: far out of focus, dark, noisy, or half covered."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self._probability = probability
+        self.kinds = nn.ModuleList(
+            [
+                kornia.RandomGaussianBlur((15, 15), (2.0, 5.0), p=1.0),
+                nn.Sequential(
+                    kornia.RandomBrightness((0.1, 0.35), p=1.0), kornia.RandomGaussianNoise(0.0, 0.05, p=1.0)
+                ),
+                kornia.RandomGaussianNoise(0.0, 0.2, p=1.0),
+                kornia.RandomErasing((0.25, 0.55), (0.5, 2.0), p=1.0),
+            ]
+        )
+
+    @torch.no_grad()
+    def forward(self, frames: Tensor) -> Tensor:
+        """float32 `(N, 3, h, w)` in [0, 1], some of them spoilt in one way each."""
+        spoilt = frames.clone()
+        chosen = torch.rand(len(frames)) < self._probability
+        kind = torch.randint(0, len(self.kinds), (len(frames),))
+        for index, degrade in enumerate(self.kinds):
+            rows = (chosen & (kind == index)).nonzero().flatten().to(frames.device)
+            if len(rows):
+                spoilt[rows] = degrade(frames[rows]).clamp(0.0, 1.0)
+        return spoilt
+
+
+def degrade(pixels: NDArray[np.uint8], share: float, *, seed: int) -> NDArray[np.uint8]:
+    """Spoil a share of uint8 frames `(N, h, w, 3)`; equal seeds spoil the same frames in the same way."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        frames = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255.0
+        spoilt = torch.cat([SevereDegradation(share)(chunk) for chunk in torch.split(frames, 512)])
+    rounded: NDArray[np.uint8] = (spoilt * 255.0).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+    return rounded
 
 
 class Normalise(nn.Module):

@@ -21,6 +21,8 @@ class SequenceConfig:
 
     people: int = 32
     longest: int = 6
+    loose_frames: int = 64
+    """Frames in a batch of the encoder's own epochs."""
     draws_per_person: int = 8
     """Most draws of one person in an epoch; a person with n images gets ceil(n / 4) of them."""
 
@@ -81,6 +83,24 @@ class EpochOfSequences(IterableDataset[SequenceBatch]):
         for person in people:
             sequences.extend(draw_disjoint(self._store.rows_of(int(person)), longest, generator))
         return collate(self._store, sequences, np.repeat(people, 2))
+
+
+class EpochOfFrames(IterableDataset[SequenceBatch]):
+    """One pass over all frames as sequences of one, for the encoder: many people in each batch."""
+
+    def __init__(self, store: FrameStore, config: SequenceConfig, *, seed: int, epoch: int) -> None:
+        self._store = store
+        self._size = config.loose_frames
+        self._generator_seed = (seed, epoch)
+
+    def __len__(self) -> int:
+        return max(1, len(self._store.pixels) // self._size)
+
+    def __iter__(self) -> Iterator[SequenceBatch]:
+        order = np.random.default_rng(self._generator_seed).permutation(len(self._store.pixels))
+        for start in range(0, len(self) * self._size, self._size):
+            rows = order[start : start + self._size]
+            yield collate(self._store, list(rows[:, None]), self._store.person[rows])
 
 
 def collate(store: FrameStore, sequences: list[NDArray[np.int64]], owners: NDArray[np.int64]) -> SequenceBatch:

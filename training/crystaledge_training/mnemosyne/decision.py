@@ -61,7 +61,7 @@ def calibrate_decision(
         msg = "Validation people give no operating point; more people with two or more images are needed."
         raise DataError(msg)
     return IdentityDecision(
-        score=MatchScore.MUTUAL_LIKELIHOOD,
+        score=MatchScore.LIKELIHOOD_RATIO,
         dimensions=network.config.hidden,
         operating_points=tuple(points),
         likelihood=tuple(fits),
@@ -79,7 +79,7 @@ def _pair_scores(
     if not len(pairs.same):
         return np.empty(0), pairs.same
     identities = identities_at(crystallize(network, encoded, templates.rows), -1)
-    scores = identities.scores(MatchScore.MUTUAL_LIKELIHOOD, identities)
+    scores = identities.scores(MatchScore.LIKELIHOOD_RATIO, identities)
     return scores[pairs.first, pairs.second], pairs.same
 
 

@@ -29,7 +29,10 @@ class Encoded:
 
 @torch.no_grad()
 def encode_frames(network: Mnemosyne, pixels: NDArray[np.uint8], spec: Preprocessing) -> Encoded:
-    """Encode resized uint8 frames `(N, h, w, 3)`; batch norm in inference mode, mode restored."""
+    """Encode resized uint8 frames `(N, h, w, 3)`; batch norm in inference mode, mode restored.
+
+    Runs where the network is; the result is on the CPU.
+    """
     table = torch.from_numpy(normalisation_table(spec))
     was_training = network.training
     network.eval()
@@ -43,12 +46,20 @@ def encode_frames(network: Mnemosyne, pixels: NDArray[np.uint8], spec: Preproces
 def _encode_chunk(network: Mnemosyne, pixels: NDArray[np.uint8], table: Tensor) -> tuple[Tensor, Tensor]:
     index = torch.from_numpy(pixels.astype(np.int64))
     faces = torch.stack([table[c][index[..., c]] for c in range(3)], dim=1)
-    return network.encode(faces)
+    encoding, quality = network.encode(faces.to(device_of(network)))
+    return encoding.cpu(), quality.cpu()
 
 
 @torch.no_grad()
 def crystallize(network: Mnemosyne, encoded: Encoded, rows: NDArray[np.int64]) -> Trajectory:
-    """Roll out templates of row numbers `(M, N)` from the zero state; no gradients."""
+    """Roll out templates of row numbers `(M, N)` from the zero state; no gradients, result on the CPU."""
+    device = device_of(network)
     index = torch.from_numpy(np.ascontiguousarray(rows.T))
     valid = torch.ones(index.shape, dtype=torch.bool)
-    return absorb_all(network, encoded.encoding[index], encoded.quality[index], valid)
+    encoding, quality = encoded.encoding[index].to(device), encoded.quality[index].to(device)
+    return Trajectory(*(t.cpu() for t in absorb_all(network, encoding, quality, valid.to(device))))
+
+
+def device_of(network: Mnemosyne) -> torch.device:
+    """Where the parameters are."""
+    return network.convergence.weight.device

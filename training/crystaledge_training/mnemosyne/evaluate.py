@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from crystaledge.errors import DataError
 from crystaledge.identity.spec import IdentityDecision, MatchScore
 from crystaledge.preprocessing.spec import Preprocessing
+from crystaledge_training.data.augment import degrade
 from crystaledge_training.data.frames import FrameStore
 from crystaledge_training.evaluation.bootstrap import (
     Array,
@@ -21,7 +23,7 @@ from crystaledge_training.evaluation.bootstrap import (
     resample_people,
 )
 from crystaledge_training.evaluation.retrieval import retrieval_per_person
-from crystaledge_training.evaluation.templates import Pairs, TemplateSet, all_pairs, draw_templates, thin_impostors
+from crystaledge_training.evaluation.templates import Pairs, all_pairs, draw_templates, thin_impostors
 from crystaledge_training.mnemosyne.embed import Encoded, encode_frames
 from crystaledge_training.mnemosyne.evaluate_time import (
     OrderSpread,
@@ -37,6 +39,8 @@ from crystaledge_training.mnemosyne.network import Mnemosyne
 from crystaledge_training.mnemosyne.scoring import Identities
 
 OBSERVATIONS = (1, 2, 3, 5)
+DEGRADED_OBSERVATIONS = (3, 5)
+DEGRADED_SHARE = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,10 @@ class Evaluation:
     seed: int
     accuracy: tuple[ObservationsResult, ...]
     uncertainty: UncertaintyResult
+    degraded_share: float
+    """Share of frames that were spoilt on purpose for the next two."""
+    degraded_accuracy: tuple[ObservationsResult, ...]
+    degraded_uncertainty: UncertaintyResult
     order: OrderSpread | None
     velocity: tuple[VelocityRow, ...]
     stopping: tuple[StoppingResult, ...]
@@ -109,20 +117,23 @@ def evaluate(
         msg = "Evaluation needs at least 2 identities with two or more images; a genuine pair takes two images."
         raise DataError(msg)
     encoded = encode_frames(network, store.pixels, spec)
+    degraded = encode_frames(network, degrade(store.pixels, DEGRADED_SHARE, seed=seed), spec)
     draws = resample_people(len(store.names), resamples, seed=seed)
-    accuracy = []
-    for observations in OBSERVATIONS:
-        templates = draw_templates(store, observations, seed=seed)
-        pairs = thin_impostors(all_pairs(templates), seed=seed)
-        if pairs.same.any() and not pairs.same.all():
-            accuracy.append(_at(network, encoded, templates, pairs, decision, draws, observations))
+
+    def accuracy(frames: Encoded, counts: tuple[int, ...]) -> tuple[ObservationsResult, ...]:
+        results = [_at(network, frames, store, decision, draws, n, seed) for n in counts]
+        return tuple(r for r in results if r is not None)
+
     return Evaluation(
         people=len(store.names),
         images=len(store.pixels),
         resamples=resamples,
         seed=seed,
-        accuracy=tuple(accuracy),
+        accuracy=accuracy(encoded, OBSERVATIONS),
         uncertainty=measure_uncertainty(network, encoded, store, draws, seed=seed),
+        degraded_share=DEGRADED_SHARE,
+        degraded_accuracy=accuracy(degraded, DEGRADED_OBSERVATIONS),
+        degraded_uncertainty=measure_uncertainty(network, degraded, store, draws, seed=seed),
         order=measure_order(network, encoded, store, seed=seed),
         velocity=measure_velocity(network, encoded, store, seed=seed),
         stopping=measure_stopping(network, encoded, store, decision, seed=seed),
@@ -137,18 +148,23 @@ def pair_scores(identities: Identities, kind: MatchScore, pairs: Pairs) -> Array
 def _at(
     network: Mnemosyne,
     encoded: Encoded,
-    templates: TemplateSet,
-    pairs: Pairs,
+    store: FrameStore,
     decision: IdentityDecision,
     draws: Array,
     observations: int,
-) -> ObservationsResult:
+    seed: int,
+) -> ObservationsResult | None:
+    """None where nobody has two templates."""
+    templates = draw_templates(store, observations, seed=seed)
+    pairs = thin_impostors(all_pairs(templates), seed=seed)
+    if not pairs.same.any() or pairs.same.all():
+        return None
     person = templates.person
     samples_of: dict[str, Array] = {}
     values_of: dict[str, dict[str, float]] = {}
     metrics_of: dict[str, dict[str, Estimate]] = {}
     realised: tuple[RealisedPoint, ...] = ()
-    for name, (fuse, kind) in METHODS.items():
+    for name, (fuse, kind) in tqdm(METHODS.items(), desc=f"N = {observations}", leave=False, disable=None):
         identities = fuse(network, encoded, templates.rows)
         scores = pair_scores(identities, kind, pairs)
         scored = ScoredPairs(scores, pairs.same, person[pairs.first], person[pairs.second])

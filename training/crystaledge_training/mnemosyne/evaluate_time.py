@@ -177,13 +177,19 @@ def _apply(name: str, rule: StoppingRule | None, claims: list[_Claim], decision:
 
 
 def _decide(rule: StoppingRule | None, claim: _Claim, decision: IdentityDecision) -> tuple[Verdict, int, bool]:
-    decider, still, last = Decider(decision), 0, Verdict.DIFFERENT
+    decider, still, last = Decider(decision, false_accept_rate=_comparable_rate(decision)), 0, Verdict.DIFFERENT
     for t, (score, velocity) in enumerate(zip(claim.scores.tolist(), claim.velocity.tolist(), strict=True)):
         still = still + 1 if velocity < decision.stopping.velocity_threshold else 0
-        match = decider.decide(score, t + 1)
+        match = decider.decide(score, min(t + 1, claim.enrolled_with))
         last = match.verdict
         if rule is not None:
             verdict = rule.verdict(Progress(observations=t + 1, still_frames=still, match=match))
             if verdict is not None:
                 return verdict, t + 1, True
     return last, len(claim.scores), False
+
+
+def _comparable_rate(decision: IdentityDecision) -> float:
+    """The operating points' false-accept rate that is nearest to Wald's, so that the rules can be compared."""
+    wanted = decision.stopping.false_accept_rate
+    return min((p.false_accept_rate for p in decision.operating_points), key=lambda rate: abs(rate - wanted))

@@ -58,7 +58,7 @@ def measure_uncertainty(
             person[pairs.first],
             person[pairs.second],
         )
-        for kind in (MatchScore.MUTUAL_LIKELIHOOD, MatchScore.COSINE)
+        for kind in (MatchScore.LIKELIHOOD_RATIO, MatchScore.COSINE)
     ]
     results = [bootstrap_verification(s, draws) for s in scored]
     estimates = [{k: estimate(values[k], samples[k]) for k in values} for values, samples in results]

@@ -56,7 +56,7 @@ def crystallized(network: Mnemosyne, encoded: Encoded, rows: NDArray[np.int64]) 
 
 
 METHODS: Mapping[str, tuple[Fuse, MatchScore]] = {
-    CRYSTALLIZED: (crystallized, MatchScore.MUTUAL_LIKELIHOOD),
+    CRYSTALLIZED: (crystallized, MatchScore.LIKELIHOOD_RATIO),
     CRYSTALLIZED_COSINE: (crystallized, MatchScore.COSINE),
     "single best frame": (best_frame, MatchScore.COSINE),
     "mean of encodings": (mean_encoding, MatchScore.COSINE),

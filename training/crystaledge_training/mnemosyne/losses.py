@@ -12,6 +12,7 @@ from pytorch_metric_learning.miners import BatchHardMiner
 from torch import Tensor, nn
 from torch.nn import functional
 
+from crystaledge.identity.matching import between_variance
 from crystaledge_training.mnemosyne.rollout import Trajectory, movement
 
 
@@ -29,7 +30,7 @@ class LossConfig:
     convergence_weight: float = 1.0
     target_movement: float = 0.1
     velocity_weight: float = 1.0
-    uncertainty_weight: float = 0.02
+    uncertainty_weight: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,30 +88,30 @@ def convergence_loss(trajectory: Trajectory, target: float) -> Tensor:
     return excess.square()[settled].mean()
 
 
-def mutual_likelihood(cosine: Tensor, log_variance_a: Tensor, log_variance_b: Tensor, dimensions: int) -> Tensor:
-    """Log-likelihood, up to a constant, that two uncertain unit vectors are one point.
-
-    -1/2 [ (2 - 2 cos) / (va + vb) + D ln(va + vb) ] with v = exp(log variance), one variance for
-    all D dimensions (Shi and Jain, Probabilistic Face Embeddings, 2019, eq. 3).
-    """
-    variance = log_variance_a.exp() + log_variance_b.exp()
-    return -0.5 * ((2.0 - 2.0 * cosine) / variance + dimensions * variance.log())
+def likelihood_ratio(cosine: Tensor, log_variance_a: Tensor, log_variance_b: Tensor, dimensions: int) -> Tensor:
+    """The runtime's match score, differentiable; see `crystaledge.identity.matching.likelihood_ratio_scores`."""
+    between = between_variance(dimensions)
+    total_a, total_b = between + log_variance_a.exp(), between + log_variance_b.exp()
+    determinant = total_a * total_b - between**2
+    distance = (total_a + total_b - 2.0 * between * cosine) / determinant - 1.0 / total_a - 1.0 / total_b
+    return -0.5 * (dimensions * (determinant / (total_a * total_b)).log() + distance)
 
 
 def uncertainty_loss(trajectory: Trajectory, labels: Tensor) -> Tensor:
-    """Negative mutual likelihood, per dimension, of the genuine pairs at every pair of equal steps.
+    """Cost of the log-likelihood ratio as a verdict: ln(1 + exp(-s)) on genuine, ln(1 + exp(s)) on impostor pairs.
 
-    Identities are held fixed (detached), as in the paper: the variance has to explain the distance
-    that is there, not to shrink it.
+    Every step of every sequence is compared with the last step of every other one, so that certainty
+    differs within pairs; genuine and impostor pairs weigh the same (the Cllr of Brummer and du Preez,
+    2006). Identities are detached: the variance has to explain the scores, not to change them.
     """
     identity = functional.normalize(trajectory.hidden, dim=2).detach()
-    dimensions = identity.shape[2]
-    genuine = torch.triu(labels[:, None] == labels[None, :], diagonal=1)
-    rows, columns = genuine.nonzero(as_tuple=True)
-    cosine = (identity[:, rows] * identity[:, columns]).sum(dim=2)
+    cosine = identity @ identity[-1].T
     log_variance = trajectory.log_variance
-    score = mutual_likelihood(cosine, log_variance[:, rows], log_variance[:, columns], dimensions)
-    return -score.mean() / dimensions
+    score = likelihood_ratio(cosine, log_variance[:, :, None], log_variance[-1], identity.shape[2])
+    itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    genuine = (labels[:, None] == labels[None, :]) & ~itself
+    impostor = labels[:, None] != labels[None, :]
+    return 0.5 * (functional.softplus(-score[:, genuine]).mean() + functional.softplus(score[:, impostor]).mean())
 
 
 class CrystallizationLoss(nn.Module):
@@ -158,8 +159,12 @@ class CrystallizationLoss(nn.Module):
         )
         return LossTerms(total, triplet, classes, encoding, uniformity, convergence, velocity, uncertainty)
 
+    def frame_loss(self, encodings: Tensor, people: Tensor) -> Tensor:
+        """Margin softmax over the training people of single encodings `(N, encoding)`, people `(N,)`."""
+        loss: Tensor = self.encodings(encodings, people) * self._class_unit
+        return loss
+
     def _encoding_loss(self, trajectory: Trajectory, people: Tensor) -> Tensor:
         frames = trajectory.encoding[trajectory.valid]
         owners = people.expand(trajectory.valid.shape)[trajectory.valid]
-        loss: Tensor = self.encodings(frames, owners) * self._class_unit
-        return loss
+        return self.frame_loss(frames, owners)

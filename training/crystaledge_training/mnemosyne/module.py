@@ -12,7 +12,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from crystaledge.preprocessing.spec import Preprocessing
-from crystaledge_training.data.augment import AugmentConfig, CameraAugmentation, Normalise
+from crystaledge_training.data.augment import AugmentConfig, CameraAugmentation, Normalise, SevereDegradation
 from crystaledge_training.data.frames import FrameStore
 from crystaledge_training.data.sequences import SequenceBatch, SequenceConfig
 from crystaledge_training.evaluation.templates import all_pairs, draw_templates
@@ -35,7 +35,13 @@ class TrainConfig:
     sequences: SequenceConfig = SequenceConfig()
     augment: AugmentConfig = AugmentConfig()
     loss: LossConfig = field(default_factory=LossConfig)
-    epochs: int = 60
+    epochs: int = 210
+    """All epochs, those of the encoder included."""
+    encoder_share: float = 0.43
+    """Share of the epochs, the first ones, that train the encoder alone on single frames.
+
+    A batch of sequences shows few people; the encoder learns from many.
+    """
     warmup_epochs: int = 3
     learning_rate: float = 4e-3
     head_learning_rate: float = 1e-1
@@ -47,6 +53,11 @@ class TrainConfig:
     images_per_person: int = 60
     seed: int = 42
 
+    @property
+    def encoder_epochs(self) -> int:
+        """Epochs that train the encoder alone."""
+        return round(self.epochs * self.encoder_share)
+
 
 def learning_rate_factor(epoch: int, epochs: int, warmup: int) -> float:
     """Linear warm-up, then a half cosine down to 1 % of the peak (architectures, 1.7)."""
@@ -54,6 +65,14 @@ def learning_rate_factor(epoch: int, epochs: int, warmup: int) -> float:
         return (epoch + 1) / warmup
     progress = (epoch - warmup) / max(epochs - warmup, 1)
     return 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0)))
+
+
+def two_part_schedule(epoch: int, config: TrainConfig) -> float:
+    """One warm-up and cosine for the encoder's epochs, another of half the height for the sequences."""
+    if epoch < config.encoder_epochs:
+        return learning_rate_factor(epoch, config.encoder_epochs, config.warmup_epochs)
+    rest = config.epochs - config.encoder_epochs
+    return 0.5 * learning_rate_factor(epoch - config.encoder_epochs, rest, config.warmup_epochs)
 
 
 class MnemosyneModule(L.LightningModule):
@@ -69,6 +88,7 @@ class MnemosyneModule(L.LightningModule):
         self._augment = CameraAugmentation(
             config.preprocessing.size_hw, config.augment, center_share=config.preprocessing.center_share
         )
+        self._degrade = SevereDegradation(config.augment.severe_probability)
         self._normalise = Normalise(config.preprocessing.mean, config.preprocessing.std)
         self._validation = validation
         # Depthwise convolutions run about twice as fast on a CPU with channels last.
@@ -78,10 +98,23 @@ class MnemosyneModule(L.LightningModule):
         """Make the epoch's random numbers a function of (seed, epoch), so that resuming is exact."""
         torch.manual_seed(self.config.seed * 1_000_003 + self.current_epoch)
 
+    @property
+    def trains_encoder(self) -> bool:
+        """Whether this epoch is one of the encoder's own."""
+        return self.current_epoch < self.config.encoder_epochs
+
     def training_step(self, batch: SequenceBatch, batch_index: int) -> Tensor:
         """Loss of one batch."""
-        faces = self._normalise(self._augment(batch.frames) * (255.0 * self.config.preprocessing.scale))
-        trajectory = roll_out(self.network, faces.contiguous(memory_format=torch.channels_last), batch.valid)
+        frames = self._augment(batch.frames)
+        if not self.trains_encoder:
+            frames = self._degrade(frames)
+        faces = self._normalise(frames * (255.0 * self.config.preprocessing.scale))
+        faces = faces.contiguous(memory_format=torch.channels_last)
+        if self.trains_encoder:
+            encoder_loss = self.loss.frame_loss(self.network.encode(faces)[0], batch.people)
+            self.log("loss/encoder", encoder_loss.detach(), on_step=False, on_epoch=True, batch_size=1)
+            return encoder_loss
+        trajectory = roll_out(self.network, faces, batch.valid)
         terms = self.loss(trajectory, batch.people, batch.people)
         named = {f.name: getattr(terms, f.name).detach() for f in dataclasses.fields(terms)}
         self.log_dict({f"loss/{k}": v for k, v in named.items()}, on_step=False, on_epoch=True, batch_size=1)
@@ -107,9 +140,7 @@ class MnemosyneModule(L.LightningModule):
             {"params": list(self.loss.parameters()), "lr": config.head_learning_rate},
         ]
         optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda epoch: learning_rate_factor(epoch, config.epochs, config.warmup_epochs)
-        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: two_part_schedule(epoch, config))
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def _auc(self, encoded: Encoded, observations: int) -> float:

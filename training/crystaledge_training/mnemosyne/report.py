@@ -5,6 +5,7 @@ from __future__ import annotations
 from crystaledge_training.evaluation.bootstrap import Estimate
 from crystaledge_training.evaluation.plots import line_plot
 from crystaledge_training.mnemosyne.evaluate import Evaluation, ObservationsResult
+from crystaledge_training.mnemosyne.evaluate_uncertainty import UncertaintyResult
 
 METRIC_NAMES = ("auc", "eer", "tar@far=0.1", "tar@far=0.01", "tar@far=0.001", "recall@1", "r_precision", "map@r")
 
@@ -20,7 +21,12 @@ def markdown(evaluation: Evaluation, *, title: str) -> str:
     ]
     for result in evaluation.accuracy:
         lines += ["", *_accuracy(result)]
-    lines += ["", *_uncertainty(evaluation), "", *_order(evaluation), "", *_velocity(evaluation)]
+    lines += ["", *_uncertainty(evaluation.uncertainty, "## Is the uncertainty used?")]
+    share = f"{evaluation.degraded_share:.0%} of the frames spoilt (out of focus, dark, noisy or covered)"
+    for result in evaluation.degraded_accuracy:
+        lines += ["", *_accuracy(result, f", {share}")]
+    lines += ["", *_uncertainty(evaluation.degraded_uncertainty, f"## Is the uncertainty used? {share}")]
+    lines += ["", *_order(evaluation), "", *_velocity(evaluation)]
     lines += ["", *_stopping(evaluation), ""]
     return "\n".join(lines)
 
@@ -54,9 +60,9 @@ def _shown(estimate: Estimate) -> str:
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
 
 
-def _accuracy(result: ObservationsResult) -> list[str]:
+def _accuracy(result: ObservationsResult, condition: str = "") -> list[str]:
     lines = [
-        f"## N = {result.observations}",
+        f"## N = {result.observations}{condition}",
         "",
         f"{result.templates} templates of {result.people} people; {result.genuine_pairs} genuine pairs of "
         f"{result.genuine_people} people, {result.impostor_pairs} impostor pairs.",
@@ -75,10 +81,9 @@ def _accuracy(result: ObservationsResult) -> list[str]:
     return lines
 
 
-def _uncertainty(evaluation: Evaluation) -> list[str]:
-    result = evaluation.uncertainty
+def _uncertainty(result: UncertaintyResult, heading: str) -> list[str]:
     lines = [
-        "## Is the uncertainty used?",
+        heading,
         "",
         f"{result.pairs} pairs of templates of mixed sizes. Kendall's tau between both scores: "
         f"{result.rank_agreement:.4f} (1 would mean that the log-variance changes no order).",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,19 +17,20 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader, TensorDataset
 
 from crystaledge.errors import DataError
-from crystaledge.files import sha256_of, write_atomic
+from crystaledge.files import refuse_existing, sha256_of, write_atomic
 from crystaledge.jsonio import dumps
 from crystaledge.system import System
 from crystaledge_training.checkpoint import SCHEMA_VERSION, CheckpointRecord, TrainingProvenance, write_checkpoint
 from crystaledge_training.data.frames import FrameStore, load_frames, require_pairs
 from crystaledge_training.data.identities import Catalogue, split_by_identity
-from crystaledge_training.data.sequences import EpochOfSequences, SequenceBatch
+from crystaledge_training.data.sequences import EpochOfFrames, EpochOfSequences, SequenceBatch
 from crystaledge_training.lightning_checkpoint import SafetensorsCheckpointIO
 from crystaledge_training.mnemosyne.decision import calibrate_decision
 from crystaledge_training.mnemosyne.module import VALIDATION_METRIC, MnemosyneModule, TrainConfig
 
 BEST = "best.safetensors"
 LAST = "last.resume"
+RUN = "run.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,10 @@ class TrainRequest:
     stop_after: int | None = None
     """Stop when so many epochs are done; the schedule is still that of `config.epochs`."""
     progress: bool = True
+    """Show a progress bar; else a line an epoch goes to `say`."""
+    say: Callable[[str], None] = lambda line: None
+    force: bool = False
+    """Remove whatever is at `out` and start again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +73,26 @@ class SequenceData(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[SequenceBatch]:
         """Batches of the current epoch."""
         epoch = self.trainer.current_epoch if self.trainer else 0
-        dataset = EpochOfSequences(self._store, self._config.sequences, seed=self._config.seed, epoch=epoch)
+        kind = EpochOfFrames if epoch < self._config.encoder_epochs else EpochOfSequences
+        dataset = kind(self._store, self._config.sequences, seed=self._config.seed, epoch=epoch)
         return DataLoader(dataset, batch_size=None)
 
     def val_dataloader(self) -> DataLoader[tuple[torch.Tensor, ...]]:
         """One empty batch: validation reads the module's own frames."""
         return DataLoader(TensorDataset(torch.zeros(1)))
+
+
+class EpochLines(Callback):
+    """Says a line after each epoch, where there is no terminal for a progress bar."""
+
+    def __init__(self, say: Callable[[str], None], epochs: int) -> None:
+        self._say = say
+        self._epochs = epochs
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Say the epoch and its validation AUC."""
+        value = float(trainer.callback_metrics[VALIDATION_METRIC])
+        self._say(f"epoch {trainer.current_epoch + 1} of {self._epochs}: validation AUC {value:.4f}")
 
 
 class BestWeights(Callback):
@@ -119,11 +140,12 @@ def train(request: TrainRequest) -> TrainResult:
     config = request.config
     training, validation = split_by_identity(request.people, held_out=config.held_out, seed=config.seed)
     training = training.with_at_least(2)  # a single image has no positive; validation keeps them, as impostors
-    _claim_run_folder(request)
+    claim = _claim(request)
     store = load_frames(training, config.preprocessing, whole=True, limit_per_person=config.images_per_person)
     validation_store = load_frames(validation, config.preprocessing, limit_per_person=config.images_per_person)
     require_pairs(store, "training")
     require_pairs(validation_store, "validation")
+    _take_run_folder(request, claim)
     torch.manual_seed(config.seed)
     module = MnemosyneModule(config, people=len(store.names), validation=validation_store)
     best = BestWeights(request.out / "best.weights")
@@ -141,6 +163,8 @@ def _trainer(request: TrainRequest, best: BestWeights) -> L.Trainer:
     callbacks: list[Callback] = [best, every_epoch, LearningRateMonitor("epoch")]
     if request.progress:
         callbacks.append(TQDMProgressBar(refresh_rate=5, leave=False))
+    else:
+        callbacks.append(EpochLines(request.say, request.config.epochs))
     return L.Trainer(
         accelerator="auto",
         devices=1,
@@ -157,15 +181,25 @@ def _trainer(request: TrainRequest, best: BestWeights) -> L.Trainer:
     )
 
 
-def _claim_run_folder(request: TrainRequest) -> None:
+def _claim(request: TrainRequest) -> str:
+    """What makes two runs the same run: configuration and people; another run's folder is refused."""
     described = dumps(request.config)
     names = json.dumps([(i.name, len(i.paths)) for i in request.people.identities])
     claim = json.dumps({"config": json.loads(described), "data_sha256": sha256_of(names.encode())}, indent=2) + "\n"
-    file = request.out / "run.json"
-    if file.exists() and file.read_text(encoding="utf-8") != claim:
+    file = request.out / RUN
+    if not request.force and file.exists() and file.read_text(encoding="utf-8") != claim:
         msg = f"{request.out} holds a run with another configuration or other data; give another --out, or remove it."
         raise DataError(msg)
-    write_atomic(file, claim.encode())
+    if not request.force and not file.exists():
+        refuse_existing(request.out, force=False)
+    return claim
+
+
+def _take_run_folder(request: TrainRequest, claim: str) -> None:
+    """Only now, when the data is known to be good, is anything written or removed."""
+    if request.force and request.out.exists():
+        shutil.rmtree(request.out)
+    write_atomic(request.out / RUN, claim.encode())
 
 
 def _finish(
