@@ -43,7 +43,7 @@ def write_bundle(path: Path, manifest: Manifest, parts: tuple[Part, ...], *, for
     """
     text = dumps(manifest)
     parse_manifest(text)
-    with folder_atomic(path, force=force) as folder:
+    with folder_atomic(path, force=force, marker=MANIFEST_NAME) as folder:
         for part in parts:
             target = folder / part.path
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -59,6 +59,6 @@ def npz_bytes(arrays: Mapping[str, NDArray[np.float32] | NDArray[np.uint8]]) -> 
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(arrays):
             content = io.BytesIO()
-            np.lib.format.write_array(content, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+            np.lib.format.write_array(content, np.asarray(arrays[name], order="C"), allow_pickle=False)
             archive.writestr(zipfile.ZipInfo(f"{name}.npy", _EPOCH), content.getvalue())
     return buffer.getvalue()

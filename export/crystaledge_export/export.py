@@ -14,6 +14,7 @@ from crystaledge.engine.onnxruntime_engine import OnnxRuntimeEngine
 from crystaledge.errors import DataError
 from crystaledge.files import refuse_existing
 from crystaledge.manifest.model import (
+    MANIFEST_NAME,
     SCHEMA_VERSION,
     FileRole,
     GraphSpec,
@@ -56,7 +57,7 @@ def export_checkpoint(checkpoint: Checkpoint, out: Path, *, force: bool = False)
         DataError: the checkpoint carries no decision parameters.
         GuardError: a guard refuses the graph; nothing is written.
     """
-    refuse_existing(out, force=force)
+    refuse_existing(out, force=force, marker=MANIFEST_NAME)
     record = checkpoint.record
     if record.decision is None:
         msg = "The checkpoint carries no decision parameters; finish its training run first."

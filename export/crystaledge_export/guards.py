@@ -39,11 +39,12 @@ def guard_no_hidden_state(module: nn.Module, arguments: tuple[Tensor, ...]) -> N
     if module.training:
         msg = "The module is in training mode; call eval() before export, or batch norm would use batch statistics."
         raise GuardError(msg)
-    before = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+    held = {**dict(module.named_parameters()), **dict(module.named_buffers())}  # state_dict leaves some buffers out
+    before = {name: tensor.detach().clone() for name, tensor in held.items()}
     with torch.no_grad():
         first = [t.clone() for t in module(*arguments)]
         second = list(module(*arguments))
-    for name, tensor in module.state_dict().items():
+    for name, tensor in held.items():
         if not torch.equal(tensor, before[name]):
             msg = (
                 f"Forward changed the buffer {name!r}; a step is pure: take the state as an input, return the next one."

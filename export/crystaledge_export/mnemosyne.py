@@ -20,7 +20,7 @@ from crystaledge.systems.mnemosyne import (
 from crystaledge.tensors import BATCH, DType, ResetRule, StatePair, TensorSpec
 from crystaledge_export.description import StepDescription
 from crystaledge_training.checkpoint import Checkpoint
-from crystaledge_training.mnemosyne.network import Mnemosyne
+from crystaledge_training.mnemosyne.load import mnemosyne_from_checkpoint
 
 BATCHES = BatchRange(min=1, max=64, buckets=(1, 2, 4, 8, 16, 32, 64))
 IDLE_LIMIT_FRAMES = 150
@@ -37,9 +37,7 @@ INTENDED_USE = (
 
 def describe(checkpoint: Checkpoint) -> StepDescription:
     """The crystallization step of a checkpoint, weights loaded, in inference mode."""
-    network = Mnemosyne(checkpoint.record.network)
-    network.load_state_dict(checkpoint.weights)
-    network.eval()
+    network = mnemosyne_from_checkpoint(checkpoint)
     config, spec = checkpoint.record.network, checkpoint.record.preprocessing
     return StepDescription(
         name="step",

@@ -44,9 +44,8 @@ def model_card(checkpoint: Checkpoint, *, intended_use: str, parity: ParitySumma
         "",
         "## Limits",
         "",
-        "Trained on news photographs that represent few children, few people over 80, fewer women than men, and many",
-        "ethnicities poorly; error rates differ between groups and were not measured by group. Identities are",
-        "embeddings of faces, and so personal data. Nothing here detects a photograph held up to the camera.",
+        "Error rates differ between groups of people and were not measured by group. Identities are embeddings of",
+        "faces, and so personal data. Nothing here detects a photograph held up to the camera.",
         "",
     ]
     return "\n".join(lines)

@@ -6,11 +6,11 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from crystaledge.cli.verb import Verb
-from crystaledge.system import System
+from crystaledge.commands.verbs import system
 
 
 def _configure_export(parser: ArgumentParser) -> None:
-    parser.add_argument("system", type=System, choices=list(System), metavar="SYSTEM", help="such as mnemosyne")
+    parser.add_argument("system", type=system, metavar="SYSTEM", help="such as mnemosyne")
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="folder to write")
     parser.add_argument(
         "--checkpoint", type=Path, metavar="FILE", help="checkpoint that `train` wrote (default: the embedded weights)"

@@ -31,4 +31,7 @@ def load(target: str, *, extra: str | None, purpose: str) -> object:
         cure = f"pip install 'crystaledge[{extra}]'" if extra else f"pip install {missing}"
         msg = f"{purpose} needs the package {missing!r}, which is not installed; get it with: {cure}"
         raise MissingExtraError(msg) from error
+    except ImportError as error:
+        msg = f"{purpose} needs a package that is installed but cannot be loaded: {error}."
+        raise MissingExtraError(msg) from error
     return getattr(module, attribute)

@@ -18,24 +18,55 @@ def sha256_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def refuse_existing(path: Path, *, force: bool) -> None:
-    """Raise `OutputExistsError` where `path` exists and `force` is false; an empty folder counts as absent."""
-    if force or not path.exists() or (path.is_dir() and not any(path.iterdir())):
+def refuse_existing_file(path: Path, *, force: bool) -> None:
+    """Raise `OutputExistsError` where a folder has the file's name, or a file has and `force` is false."""
+    if path.is_dir():
+        msg = f"{path} is a folder; give the name of a file."
+        raise OutputExistsError(msg)
+    if path.exists() and not force:
+        msg = f"{path} exists already; give another path, or --force to replace it."
+        raise OutputExistsError(msg)
+
+
+def refuse_existing(path: Path, *, force: bool, marker: str) -> None:
+    """Raise `OutputExistsError` unless a folder may be written at `path`.
+
+    An empty folder counts as absent. `force` replaces only what the same command wrote, known by
+    the file `marker` in it, and never the folder that one stands in.
+    """
+    if not path.exists() and not path.is_symlink():
         return
-    msg = f"{path} exists already; give another path, or --force to replace it."
-    raise OutputExistsError(msg)
+    here = Path.cwd().resolve()
+    if path.resolve() in (here, *here.parents):
+        msg = f"{path} is the current folder or one above it; give the name of a new folder."
+        raise OutputExistsError(msg)
+    if path.is_dir() and not any(path.iterdir()):
+        return
+    if not force:
+        msg = f"{path} exists already; give another path, or --force to replace it."
+        raise OutputExistsError(msg)
+    if not (path.is_dir() and (path / marker).is_file()):
+        msg = (
+            f"{path} has no {marker}, so this command did not write it; --force does not replace it. Give another path."
+        )
+        raise OutputExistsError(msg)
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name beside its place, then move it there."""
+def write_atomic(path: Path, data: bytes, *, private: bool = False) -> None:
+    """Write a file under a temporary name beside its place, then move it there.
+
+    Args:
+        private: readable by its owner alone.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=".writing.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o644)  # noqa: PTH101 (mkstemp makes it private; the umask is not readable safely)
+        if not private:
+            os.chmod(name, 0o644)  # noqa: PTH101 (mkstemp makes it private)
         os.replace(name, path)  # noqa: PTH105
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -43,17 +74,18 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def folder_atomic(path: Path, *, force: bool) -> Iterator[Path]:
+def folder_atomic(path: Path, *, force: bool, marker: str) -> Iterator[Path]:
     """Give an empty folder to fill; on success it takes the place of `path`, on failure it is removed.
 
     A folder that is replaced is set aside first and comes back if the move fails.
 
     Raises:
-        OutputExistsError: `path` exists and `force` is false.
+        OutputExistsError: see `refuse_existing`.
     """
-    refuse_existing(path, force=force)
+    refuse_existing(path, force=force, marker=marker)
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=".writing.", dir=path.parent))
     temporary.chmod(0o755)
     try:
         yield temporary

@@ -12,6 +12,7 @@ import dataclasses
 import json
 import math
 import re
+import reprlib
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, g
 from crystaledge.errors import InputError, ManifestError
 
 T = TypeVar("T")
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
 Fail = Callable[[str], InputError]
 
 
@@ -77,6 +80,27 @@ def loads(kind: type[T], text: str | bytes, *, where: str, error: type[InputErro
     return decode(kind, value, where=where, error=error)
 
 
+def refuse_unknown_version(
+    text: str | bytes, version: int, *, where: str, error: type[InputError] = ManifestError
+) -> None:
+    """Raise `error` where JSON text names another `schema_version`.
+
+    Asked before anything else: another version may have other keys, and their names would only
+    confuse. Text that is no JSON object, or names no version, is left to `loads`.
+    """
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    named = found.get("schema_version", version) if isinstance(found, dict) else version
+    if named != version or isinstance(named, bool):
+        msg = (
+            f"{where} has schema version {_SHORT.repr(named)}; this package reads version {version}. "
+            "Make it again, or update crystaledge."
+        )
+        raise error(msg)
+
+
 def decode(kind: type[T], value: object, *, where: str, error: type[InputError] = ManifestError) -> T:
     """Turn parsed JSON into a dataclass; see `loads`."""
     return cast(T, _decode(kind, value, where, error))
@@ -101,12 +125,26 @@ def _decode(kind: Any, value: Any, where: str, error: type[InputError]) -> Any:
 
 
 def _decode_scalar(kind: Any, value: Any, where: str, error: type[InputError]) -> Any:
-    accepted = (int, float) if kind is float else (kind,)
-    if isinstance(value, accepted) and (kind is bool or not isinstance(value, bool)):
-        return float(value) if kind is float else value
+    if kind is float:
+        number = _finite(value)
+        if number is not None:
+            return number
+    elif isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+        return value
     raise error(
         _mismatch(where, value, {int: "an integer", float: "a number", str: "a string"}.get(kind, kind.__name__))
     )
+
+
+def _finite(value: Any) -> float | None:
+    """A number as a float; None where it is none, or where no float can hold it."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _decode_enum(kind: type[Enum], value: Any, where: str, error: type[InputError]) -> Enum:
@@ -173,7 +211,7 @@ def _check(rule: object, value: Any, where: str, error: type[InputError]) -> Non
 
 
 def _mismatch(where: str, value: object, expected: str) -> str:
-    shown = repr(value)
+    shown = _SHORT.repr(value)  # bounded in depth as well: hostile nesting must not exhaust the stack
     return f"{where} is {shown if len(shown) <= 60 else shown[:57] + '...'}; expected {expected}."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,7 +26,11 @@ class Tracker(Protocol):
     """Gives each detection the number of the track it continues."""
 
     def update(self, frame: Frame, detections: Detections) -> NDArray[np.int64]:
-        """Track numbers `(len(detections),)`; a number is never used again for another object."""
+        """Track numbers `(len(detections),)`, at least 0; a number is never used again for another object."""
+        ...
+
+    def resume(self, tracks: Mapping[int, str]) -> None:
+        """Take up tracks of an earlier run, by number, each with the name of its sequence."""
         ...
 
 
@@ -55,11 +60,16 @@ class FixedBox:
 
 
 class OneTrackPerSequence:
-    """The tracker of sources that show one object at a time: a new sequence is a new track."""
+    """The tracker of sources that show one object at a time: a new sequence is a new track.
 
-    def __init__(self, *, first: int = 0) -> None:
-        self._next = first
+    After `resume` a sequence of the same name continues its track, once; all others get new numbers.
+    """
+
+    def __init__(self) -> None:
+        self._next = 0
         self._sequence: str | None = None
+        self._track = -1
+        self._earlier: dict[str, int] = {}
 
     def update(self, frame: Frame, detections: Detections) -> NDArray[np.int64]:
         """The sequence's track.
@@ -72,12 +82,27 @@ class OneTrackPerSequence:
             raise UsageError(msg)
         if frame.sequence != self._sequence:
             self._sequence = frame.sequence
-            self._next += 1
-        return np.full(len(detections), self._next - 1, np.int64)
+            self._track = self._earlier.pop(frame.sequence, self._next)
+            self._next = max(self._next, self._track + 1)
+        return np.full(len(detections), self._track, np.int64)
+
+    def resume(self, tracks: Mapping[int, str]) -> None:
+        """Continue these tracks where their sequences go on; see the class."""
+        self._earlier = {sequence: track for track, sequence in tracks.items()}
+        self._next = max(tracks, default=-1) + 1
 
 
 def crop(pixels: NDArray[np.uint8], box_xyxy: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The part of a frame `(H, W, 3)` inside a box, clamped to the frame; a view."""
+    """The part of a frame `(H, W, 3)` inside a box, clamped to the frame; a view, empty where they do not meet."""
     height, width = pixels.shape[:2]
-    x1, y1, x2, y2 = (int(v) for v in np.rint(box_xyxy))
-    return pixels[max(y1, 0) : min(y2, height), max(x1, 0) : min(x2, width)]
+    x1, x2 = (int(v) for v in np.clip(np.rint(box_xyxy[[0, 2]]), 0, width))
+    y1, y2 = (int(v) for v in np.clip(np.rint(box_xyxy[[1, 3]]), 0, height))
+    return pixels[y1:y2, x1:x2]
+
+
+def inside(detections: Detections, pixels: NDArray[np.uint8]) -> Detections:
+    """The detections that show at least one pixel of the frame."""
+    kept = [row for row, box in enumerate(detections.box_xyxy) if crop(pixels, box).size]
+    if len(kept) == len(detections):
+        return detections
+    return Detections(detections.box_xyxy[kept], detections.score[kept])

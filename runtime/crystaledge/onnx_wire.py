@@ -21,10 +21,11 @@ class _Message(Enum):
     TENSOR = "TensorProto"
     SPARSE = "SparseTensorProto"
     FUNCTION = "FunctionProto"
+    TRAINING = "TrainingInfoProto"
 
 
 _CHILDREN: Mapping[_Message, Mapping[int, _Message]] = {
-    _Message.MODEL: {7: _Message.GRAPH, 25: _Message.FUNCTION},
+    _Message.MODEL: {7: _Message.GRAPH, 20: _Message.TRAINING, 25: _Message.FUNCTION},
     _Message.GRAPH: {1: _Message.NODE, 5: _Message.TENSOR, 15: _Message.SPARSE},
     _Message.NODE: {5: _Message.ATTRIBUTE},
     _Message.ATTRIBUTE: {
@@ -37,6 +38,7 @@ _CHILDREN: Mapping[_Message, Mapping[int, _Message]] = {
     },
     _Message.SPARSE: {1: _Message.TENSOR, 2: _Message.TENSOR},
     _Message.FUNCTION: {7: _Message.NODE, 11: _Message.ATTRIBUTE},
+    _Message.TRAINING: {1: _Message.GRAPH, 2: _Message.GRAPH},
     _Message.TENSOR: {},
 }
 _TENSOR_EXTERNAL_DATA = 13
@@ -64,7 +66,7 @@ def _has_external_data(data: memoryview, message: _Message, depth: int) -> bool:
     for field, value in _fields(data):
         if message is _Message.TENSOR and field == _TENSOR_EXTERNAL_DATA:
             return True
-        if message is _Message.TENSOR and field == _TENSOR_DATA_LOCATION and value == 1:
+        if message is _Message.TENSOR and field == _TENSOR_DATA_LOCATION and _is_external(value):
             return True
         child = children.get(field)
         if child is not None and isinstance(value, memoryview) and _has_external_data(value, child, depth + 1):
@@ -72,10 +74,18 @@ def _has_external_data(data: memoryview, message: _Message, depth: int) -> bool:
     return False
 
 
+def _is_external(value: int | memoryview) -> bool:
+    # Readers keep the low 32 bits of an enumeration.
+    return isinstance(value, int) and value & 0xFFFFFFFF == 1
+
+
 def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     position = 0
     while position < len(data):
         key, position = _varint(data, position)
+        if key >= 1 << 32:  # other readers drop the high bits, and would see another field
+            msg = f"the field number at byte {position} is too large"
+            raise ValueError(msg)
         field, wire = key >> 3, key & 7
         if wire == 0:
             value, position = _varint(data, position)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import cast
@@ -28,7 +28,8 @@ class PipelineOptions:
     false_accept_rate: float | None = None
     """Which operating point decides; None takes the strictest of the bundle."""
     locator: Locator = FixedBox()
-    tracker: Tracker = field(default_factory=OneTrackPerSequence)
+    tracker: Callable[[], Tracker] = OneTrackPerSequence
+    """Makes the pipeline's own tracker: its numbers are state, and options are shared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

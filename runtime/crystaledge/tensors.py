@@ -83,7 +83,7 @@ class StatePair:
     shape: tuple[Annotated[int, Bounds(1)], ...]
     """Without the batch axis."""
     dtype: DType
-    initial: float
+    initial: Annotated[float, Bounds(-1e6, 1e6)]
     """Every element of a fresh state."""
     reset: ResetRule
     idle_limit_frames: Annotated[int, Bounds(1)]

@@ -5,17 +5,18 @@ Weights and record travel in one file, so they cannot be separated or mixed up.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from crystaledge.errors import DataError
 from crystaledge.files import sha256_of, write_atomic
 from crystaledge.identity.spec import IdentityDecision
-from crystaledge.jsonio import dumps, loads
+from crystaledge.jsonio import dumps, loads, refuse_unknown_version
 from crystaledge.preprocessing.spec import Preprocessing
 from crystaledge.system import System
 from crystaledge_training.mnemosyne.config import MnemosyneConfig
@@ -78,18 +79,16 @@ def read_checkpoint(path: Path) -> Checkpoint:
             not understood.
     """
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        sha256 = sha256_of(path.read_bytes())
-    except (OSError, SafetensorError) as error:
+        data = path.read_bytes()
+        weights = load(data)
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    except (OSError, SafetensorError, ValueError) as error:
         msg = f"Cannot read the checkpoint {path}: {error}; expected a .safetensors file that `train` wrote."
         raise DataError(msg) from error
+    metadata = header.get("__metadata__", {})
     if _RECORD_KEY not in metadata:
         msg = f"The file {path} carries no CrystalEdge record; expected a checkpoint that `train` wrote."
         raise DataError(msg)
+    refuse_unknown_version(metadata[_RECORD_KEY], SCHEMA_VERSION, where=str(path), error=DataError)
     record = loads(CheckpointRecord, metadata[_RECORD_KEY], where=str(path), error=DataError)
-    if record.schema_version != SCHEMA_VERSION:
-        msg = f"{path} has schema version {record.schema_version}; this package reads version {SCHEMA_VERSION}."
-        raise DataError(msg)
-    return Checkpoint(record, weights, sha256)
+    return Checkpoint(record, weights, sha256_of(data))

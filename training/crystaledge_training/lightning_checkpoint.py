@@ -22,22 +22,31 @@ _TREE_KEY = "crystaledge_resume"
 def flatten(tree: Any, tensors: dict[str, Tensor], path: str = "") -> Any:
     """Replace the tensors of a nested structure by references, collecting them in `tensors`.
 
-    Dictionaries become lists of [key, value] so that integer keys survive JSON.
+    Dictionaries become lists of [key, value] so that integer keys survive JSON. A number in each
+    tensor's name keeps places apart whose keys would spell the same path.
 
     Raises:
         DataError: a value that neither safetensors nor JSON can hold.
     """
     if isinstance(tree, Tensor):
-        tensors[path] = tree.detach().cpu().contiguous()
-        return {"tensor": path}
+        name = f"{len(tensors)}:{path}"
+        tensors[name] = tree.detach().cpu().contiguous().clone()
+        return {"tensor": name}
     if isinstance(tree, dict):
-        return {"dict": [[key, flatten(value, tensors, f"{path}/{key}")] for key, value in tree.items()]}
+        return {"dict": [[_key(key, path), flatten(value, tensors, f"{path}/{key}")] for key, value in tree.items()]}
     if isinstance(tree, (list, tuple)):
         kind = "tuple" if isinstance(tree, tuple) else "list"
         return {kind: [flatten(value, tensors, f"{path}/{i}") for i, value in enumerate(tree)]}
     if tree is None or isinstance(tree, (bool, int, float, str)):
         return {"value": tree}
     msg = f"The training state holds a {type(tree).__name__} at {path}, which a resume file without pickle cannot keep."
+    raise DataError(msg)
+
+
+def _key(key: Any, path: str) -> Any:
+    if key is None or isinstance(key, (bool, int, float, str)):
+        return key
+    msg = f"The training state has a key of type {type(key).__name__} at {path}, which a resume file cannot keep."
     raise DataError(msg)
 
 

@@ -6,12 +6,11 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from crystaledge.cli.verb import Verb
-from crystaledge.commands.verbs import positive
-from crystaledge.system import System
+from crystaledge.commands.verbs import integer, positive, seed, system, threads
 
 
 def _configure_train(parser: ArgumentParser) -> None:
-    parser.add_argument("system", type=System, choices=list(System), metavar="SYSTEM", help="such as mnemosyne")
+    parser.add_argument("system", type=system, metavar="SYSTEM", help="such as mnemosyne")
     data = parser.add_argument_group("data")
     data.add_argument(
         "--data", type=Path, required=True, metavar="DIR", help="DIR/identity/*.jpg|png|pgm, or LFW's folder"
@@ -26,16 +25,16 @@ def _configure_train(parser: ArgumentParser) -> None:
     run.add_argument("--out", type=Path, required=True, metavar="RUN", help="run folder; an unfinished run is taken up")
     run.add_argument("--epochs", type=positive, metavar="N", help="length of the schedule")
     run.add_argument("--stop-after", type=positive, metavar="N", help="stop after N epochs of it; run again to go on")
-    run.add_argument("--seed", type=int, metavar="N", help="seed of everything random")
-    run.add_argument("--threads", type=positive, metavar="N", help="torch threads (default: all cores)")
+    run.add_argument("--seed", type=seed, metavar="N", help="seed of everything random")
+    run.add_argument("--threads", type=threads, metavar="N", help="torch threads (default: all cores)")
     run.add_argument("--force", action="store_true", help="delete an existing run folder and start again")
     network = parser.add_argument_group("network")
-    network.add_argument("--encoding", type=positive, metavar="N", help="length of the encoding (default: 96)")
-    network.add_argument("--hidden", type=positive, metavar="N", help="length of the state (default: 64)")
+    network.add_argument("--encoding", type=integer(1, 4096), metavar="N", help="length of the encoding (default: 96)")
+    network.add_argument("--hidden", type=integer(1, 4096), metavar="N", help="length of the state (default: 64)")
 
 
 def _configure_evaluate(parser: ArgumentParser) -> None:
-    parser.add_argument("system", type=System, choices=list(System), metavar="SYSTEM", help="such as mnemosyne")
+    parser.add_argument("system", type=system, metavar="SYSTEM", help="such as mnemosyne")
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="checkpoint (default: the embedded weights)")
     parser.add_argument(
         "--data", type=Path, required=True, metavar="DIR", help="DIR/identity/*.jpg|png|pgm, or LFW's folder"
@@ -47,8 +46,12 @@ def _configure_evaluate(parser: ArgumentParser) -> None:
         help="evaluate on these people only (LFW list; default: peopleDevTest.txt)",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="also write report.json, report.md and the plots")
-    parser.add_argument("--bootstrap", type=positive, default=1000, metavar="N", help="resamples (default: 1000)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of templates and resamples (default: 0)")
+    parser.add_argument(
+        "--bootstrap", type=integer(1, 100_000), default=1000, metavar="N", help="resamples (default: 1000)"
+    )
+    parser.add_argument(
+        "--seed", type=seed, default=0, metavar="N", help="seed of templates and resamples (default: 0)"
+    )
     parser.add_argument("--force", action="store_true", help="replace an existing report")
 
 

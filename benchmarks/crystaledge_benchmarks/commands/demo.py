@@ -16,7 +16,7 @@ REPORT = "report.html"
 
 def run(arguments: Namespace) -> Outcome:
     """Run the whole chain and write the report; see the verb's help."""
-    with folder_atomic(arguments.out, force=arguments.force) as folder:
+    with folder_atomic(arguments.out, force=arguments.force, marker=REPORT) as folder:
         result = run_chain(folder, scene=SceneConfig(), say=talk)
         (folder / REPORT).write_text(demo_html(result), encoding="utf-8")
     report = arguments.out / REPORT

@@ -38,6 +38,17 @@ def state_trajectories(films: tuple[PersonFilm, ...]) -> bytes:
     return _png(figure)
 
 
+def state_over_time(film: PersonFilm) -> bytes:
+    """Every channel of one person's state after each frame."""
+    figure = Figure(figsize=(5.6, 3.6), dpi=100, layout="constrained")
+    axes = figure.add_subplot()
+    limit = float(np.abs(film.states).max())
+    shown = axes.imshow(film.states.T, aspect="auto", cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+    axes.set(title=f"State of {film.name}", xlabel="observation", ylabel="channel")
+    figure.colorbar(shown)
+    return _png(figure)
+
+
 def velocity_over_time(films: tuple[PersonFilm, ...], threshold: float) -> bytes:
     """Velocity of each person's track."""
     figure, axes = _axes("Velocity", "observation", "velocity")

@@ -14,6 +14,7 @@ from crystaledge_benchmarks.demo.plots import (
     film_strip,
     latency_percentiles,
     likelihood_over_time,
+    state_over_time,
     state_trajectories,
     velocity_over_time,
 )
@@ -34,6 +35,7 @@ def demo_html(result: DemoResult) -> str:
         likelihood_over_time(result.films, decision),
         velocity_over_time(result.films, decision.stopping.velocity_threshold),
         state_trajectories(result.films),
+        state_over_time(result.films[0]),
     ]
     return environment.get_template("demo.html.j2").render(
         system=manifest.system.value,

@@ -7,6 +7,7 @@ from argparse import Namespace
 from crystaledge.cli.verb import Outcome, talk
 from crystaledge.errors import DataError
 from crystaledge.files import refuse_existing
+from crystaledge.manifest.model import MANIFEST_NAME
 from crystaledge_export.export import export_checkpoint
 from crystaledge_training.checkpoint import read_checkpoint
 from crystaledge_training.weights import embedded_checkpoint
@@ -14,7 +15,7 @@ from crystaledge_training.weights import embedded_checkpoint
 
 def run(arguments: Namespace) -> Outcome:
     """Export a checkpoint; see the verb's help."""
-    refuse_existing(arguments.out, force=arguments.force)
+    refuse_existing(arguments.out, force=arguments.force, marker=MANIFEST_NAME)
     path = arguments.checkpoint or embedded_checkpoint(arguments.system)
     checkpoint = read_checkpoint(path)
     if checkpoint.record.system is not arguments.system:

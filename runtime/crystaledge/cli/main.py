@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib.metadata import entry_points, version
 from typing import NoReturn, cast
@@ -17,6 +18,8 @@ from crystaledge.extras import load
 _GROUP = "crystaledge.verbs"
 _ORDER = ("systems", "train", "evaluate", "export", "run", "demo")
 _INTERRUPTED = 130
+_BUG = 70
+"""EX_SOFTWARE of sysexits.h."""
 
 
 class _OneLineParser(argparse.ArgumentParser):
@@ -75,10 +78,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader went away, as `head` does; keep the interpreter from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except (OSError, MemoryError) as error:
+        talk(
+            f"crystaledge: {' '.join(str(error).split()) or 'out of memory'}; check the paths, rights, space and sizes"
+        )
+        return CrystalEdgeError.exit_status
+    except Exception:
+        # Status 1 would read as "the answer is no"; a bug is neither that nor bad input.
+        traceback.print_exc()
+        return _BUG
 
 
 def _finish(outcome: Outcome, *, as_json: bool) -> int:
-    text = json.dumps(outcome.data, ensure_ascii=False, allow_nan=False) if as_json else outcome.text
+    text = json.dumps(outcome.data, allow_nan=False) if as_json else outcome.text
     if text:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()

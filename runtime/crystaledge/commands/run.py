@@ -8,18 +8,17 @@ from argparse import Namespace
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from crystaledge.cli.verb import Outcome, talk
-from crystaledge.errors import DataError, UsageError
-from crystaledge.files import refuse_existing
+from crystaledge.errors import UsageError
+from crystaledge.files import refuse_existing_file
 from crystaledge.jsonio import encode
 from crystaledge.locate import FixedBox
 from crystaledge.pipeline import Pipeline, PipelineOptions
 from crystaledge.scene.scene import SceneConfig, SyntheticSource
 from crystaledge.sources.frame import Frame, Source
-from crystaledge.sources.open import SYNTHETIC, open_source
+from crystaledge.sources.open import SYNTHETIC, open_gallery, open_source
 
 _ENROLMENT_TAKE = 1
 _ENROLMENT_FRAMES = 8
@@ -28,7 +27,7 @@ _ENROLMENT_FRAMES = 8
 def run(arguments: Namespace) -> Outcome:
     """Run a bundle over a source; see the verb's help."""
     if arguments.snapshot is not None:
-        refuse_existing(arguments.snapshot, force=arguments.force)
+        refuse_existing_file(arguments.snapshot, force=arguments.force)
     if arguments.enroll_synthetic and arguments.source != SYNTHETIC:
         msg = "--enroll-synthetic needs --source synthetic; for other sources name a --gallery."
         raise UsageError(msg)
@@ -39,23 +38,18 @@ def run(arguments: Namespace) -> Outcome:
     )
     with Pipeline.open(arguments.bundle, options) as pipeline:
         if arguments.gallery is not None:
-            _enroll(pipeline, open_source(str(_gallery_folder(arguments.gallery))))
+            _enroll(pipeline, open_gallery(arguments.gallery))
         if arguments.enroll_synthetic:
             _enroll(pipeline, SyntheticSource(_enrolment_scene(), take_number=_ENROLMENT_TAKE))
         pipeline.locate_with(box)
         if arguments.restore is not None:
             pipeline.restore(arguments.restore)
-        events = _follow(pipeline, islice(source, arguments.frames), keep=arguments.json)
-        if arguments.snapshot is not None:
-            pipeline.snapshot(arguments.snapshot)
+        try:
+            events = _follow(pipeline, islice(source, arguments.frames), keep=arguments.json)
+        finally:  # also when the reader of the events went away, or somebody stopped the run
+            if arguments.snapshot is not None:
+                pipeline.snapshot(arguments.snapshot)
     return Outcome(text="", data={"events": events})
-
-
-def _gallery_folder(folder: Path) -> Path:
-    if not folder.is_dir():
-        msg = f"The gallery {folder} is not a folder; expected DIR/identity/*.jpg, *.png or *.pgm."
-        raise DataError(msg)
-    return folder
 
 
 def _enrolment_scene() -> SceneConfig:
@@ -85,9 +79,11 @@ def _by_sequence(source: Source) -> Iterator[tuple[str, list[Frame]]]:
 def _follow(pipeline: Pipeline, frames: Iterable[Frame], *, keep: bool) -> list[Any]:
     kept: list[Any] = []
     for frame in frames:
-        for event in pipeline.process(frame):
-            if keep:
-                kept.append(encode(event))
-            else:
-                sys.stdout.write(json.dumps(encode(event), ensure_ascii=False, allow_nan=False) + "\n")
+        events = pipeline.process(frame)
+        if keep:
+            kept.extend(encode(event) for event in events)
+            continue
+        for event in events:
+            sys.stdout.write(json.dumps(encode(event), allow_nan=False) + "\n")
+        sys.stdout.flush()
     return kept

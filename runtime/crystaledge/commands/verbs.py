@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
 from pathlib import Path
 
 from crystaledge.cli.verb import Verb
 from crystaledge.identity.spec import Stopping
+from crystaledge.system import System
 
 
 def _no_options(parser: ArgumentParser) -> None:
@@ -23,12 +25,39 @@ def face_box(text: str) -> tuple[float, float, float, float]:
     return x1, y1, x2, y2
 
 
-def positive(text: str) -> int:
-    """Parse an integer of at least 1."""
-    if not text.isdigit() or int(text) < 1:
-        msg = f"{text!r} is not an integer of at least 1"
-        raise ArgumentTypeError(msg)
-    return int(text)
+def integer(low: int, high: int) -> Callable[[str], int]:
+    """Parser of an integer in [low, high]."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) <= 18 and low <= int(text) <= high):
+            msg = f"{text!r} is not an integer from {low} to {high}"
+            raise ArgumentTypeError(msg)
+        return int(text)
+
+    return parse
+
+
+positive = integer(1, 1_000_000_000)
+threads = integer(1, 256)
+seed = integer(0, 2**31 - 1)
+
+
+def system(text: str) -> System:
+    """Parse the name of a system."""
+    for member in System:
+        if member.value == text:
+            return member
+    msg = f"{text!r} is no system; there are {', '.join(m.value for m in System)}"
+    raise ArgumentTypeError(msg)
+
+
+def stopping(text: str) -> Stopping:
+    """Parse the name of a stopping rule."""
+    for member in Stopping:
+        if member.value == text:
+            return member
+    msg = f"{text!r} is no stopping rule; there are {', '.join(m.value for m in Stopping)}"
+    raise ArgumentTypeError(msg)
 
 
 def _configure_run(parser: ArgumentParser) -> None:
@@ -67,8 +96,7 @@ def _configure_run(parser: ArgumentParser) -> None:
     )
     matching.add_argument(
         "--stopping",
-        type=Stopping,
-        choices=list(Stopping),
+        type=stopping,
         default=Stopping.SPRT,
         metavar="{sprt,velocity}",
         help="when an identity is committed (default: sprt, Wald's test on the match score)",
@@ -78,11 +106,11 @@ def _configure_run(parser: ArgumentParser) -> None:
         "--restore",
         type=Path,
         metavar="FILE",
-        help="take up the tracks of a state file: the source's sequences continue them in order",
+        help="take up the tracks of a state file: a sequence of the same name continues its track",
     )
     state.add_argument("--snapshot", type=Path, metavar="FILE", help="write the live tracks to a state file at the end")
     state.add_argument("--force", action="store_true", help="replace an existing state file")
-    parser.add_argument("--threads", type=positive, default=1, metavar="N", help="threads of the engine (default: 1)")
+    parser.add_argument("--threads", type=threads, default=1, metavar="N", help="threads of the engine (default: 1)")
 
 
 SYSTEMS = Verb(

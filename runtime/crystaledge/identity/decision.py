@@ -35,7 +35,7 @@ class Decider:
 
     def __init__(self, spec: IdentityDecision, *, false_accept_rate: float | None = None) -> None:
         rates = sorted({p.false_accept_rate for p in spec.operating_points})
-        self.false_accept_rate = rates[0] if false_accept_rate is None else false_accept_rate
+        self.false_accept_rate = _strictest_everywhere(spec) if false_accept_rate is None else false_accept_rate
         if self.false_accept_rate not in rates:
             msg = (
                 f"There is no operating point for a false-accept rate of {self.false_accept_rate:g}; "
@@ -60,6 +60,15 @@ class Decider:
         """Log-likelihood ratio that a score stands for after so many observations."""
         fit = _for_observations(self._fits, observations)
         return fit.slope * score + fit.intercept
+
+
+def _strictest_everywhere(spec: IdentityDecision) -> float:
+    """The lowest rate that was calibrated for every number of observations; the highest rate where none was."""
+    counts = {p.observations for p in spec.operating_points}
+    rates: dict[float, set[int]] = {}
+    for point in spec.operating_points:
+        rates.setdefault(point.false_accept_rate, set()).add(point.observations)
+    return min((rate for rate, found in rates.items() if found == counts), default=max(rates))
 
 
 def _for_observations(rows: list[Row], observations: int) -> Row:

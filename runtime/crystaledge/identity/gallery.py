@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from crystaledge.errors import UsageError
 from crystaledge.identity.matching import match_scores, unit_rows
-from crystaledge.identity.spec import MatchScore
+from crystaledge.identity.spec import Scoring
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Enrolled:
 class Gallery:
     """Named identities and the search among them."""
 
-    def __init__(self, score: MatchScore, dimensions: int) -> None:
+    def __init__(self, score: Scoring, dimensions: int) -> None:
         self._score = score
         self._people: list[Enrolled] = []
         self._identity = np.empty((0, dimensions))

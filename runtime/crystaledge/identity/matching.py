@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from crystaledge.identity.spec import MatchScore
+from crystaledge.identity.spec import MatchScore, Scoring
 
 Array = NDArray[np.float64]
 
@@ -26,28 +26,24 @@ def cosine_scores(a: Array, b: Array) -> Array:
     return np.clip(a @ b.T, -1.0, 1.0)
 
 
-def between_variance(dimensions: int) -> float:
-    """Variance per dimension that is taken to lie between people: half of a unit vector's 1 / D."""
-    return 0.5 / dimensions
-
-
-def likelihood_ratio_scores(a: Array, log_variance_a: Array, b: Array, log_variance_b: Array) -> Array:
+def likelihood_ratio_scores(
+    scoring: Scoring, a: Array, log_variance_a: Array, b: Array, log_variance_b: Array
+) -> Array:
     """Log-likelihood ratio in nats that two uncertain identities are one person's: `(N, M)`.
 
     Two-covariance model (Prince and Elder, Probabilistic Linear Discriminant Analysis, 2007, with
-    one variance per observation): a person is a point of variance B per dimension, an identity lies
-    around it with variance w = exp(log variance). With ca = B + wa, cb = B + wb, d = ca cb - B^2:
+    one variance per observation). With B and D from `scoring`, w = exp(log variance), ca = B + wa,
+    cb = B + wb, d = ca cb - B^2:
 
         -1/2 [ D ln(d / (ca cb)) + (ca + cb - 2 B cos) / d - 1 / ca - 1 / cb ]
 
     Unlike a plain cosine it goes to 0, no evidence either way, as either side grows uncertain.
 
     Args:
-        a: unit vectors `(N, D)`; `b` likewise, `(M, D)`.
-        log_variance_a: `(N,)`, per dimension; `log_variance_b` likewise, `(M,)`.
+        a: unit vectors `(N, H)`; `b` likewise, `(M, H)`.
+        log_variance_a: `(N,)`, per effective dimension; `log_variance_b` likewise, `(M,)`.
     """
-    dimensions = a.shape[1]
-    between = between_variance(dimensions)
+    between, dimensions = scoring.between_variance, scoring.effective_dimensions
     total_a = between + np.exp(np.clip(log_variance_a, *_LOG_VARIANCE_RANGE))[:, None]
     total_b = between + np.exp(np.clip(log_variance_b, *_LOG_VARIANCE_RANGE))[None, :]
     determinant = total_a * total_b - between**2
@@ -56,8 +52,8 @@ def likelihood_ratio_scores(a: Array, log_variance_a: Array, b: Array, log_varia
     return scores
 
 
-def match_scores(kind: MatchScore, a: Array, log_variance_a: Array, b: Array, log_variance_b: Array) -> Array:
+def match_scores(scoring: Scoring, a: Array, log_variance_a: Array, b: Array, log_variance_b: Array) -> Array:
     """Scores `(N, M)` of the kind that the manifest asks for."""
-    if kind is MatchScore.COSINE:
+    if scoring.kind is MatchScore.COSINE:
         return cosine_scores(a, b)
-    return likelihood_ratio_scores(a, log_variance_a, b, log_variance_b)
+    return likelihood_ratio_scores(scoring, a, log_variance_a, b, log_variance_b)

@@ -20,6 +20,29 @@ class MatchScore(Enum):
     COSINE = "cosine"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scoring:
+    """A match score with the parameters of its model; a cosine ignores them.
+
+    Two-covariance model: a person is a point of variance `between_variance` per dimension around 0,
+    an identity lies around it with its own variance, in `effective_dimensions` dimensions.
+    """
+
+    kind: MatchScore
+    between_variance: Annotated[float, Bounds(1e-9, 1e3)] = 1.0
+    effective_dimensions: Annotated[float, Bounds(1e-3, 1e6)] = 1.0
+
+
+COSINE = Scoring(kind=MatchScore.COSINE)
+
+
+def unit_vector_scoring(dimensions: int) -> Scoring:
+    """The likelihood ratio before anything is fitted: half of a unit vector's variance lies between people."""
+    return Scoring(
+        kind=MatchScore.LIKELIHOOD_RATIO, between_variance=0.5 / dimensions, effective_dimensions=float(dimensions)
+    )
+
+
 class Stopping(Enum):
     """When a track's identity is committed."""
 
@@ -46,8 +69,8 @@ class LikelihoodFit:
     """log p(score | same) / p(score | different) as `slope * score + intercept`, by logistic regression."""
 
     observations: Count
-    slope: Annotated[float, Bounds(0.0)]
-    intercept: float
+    slope: Annotated[float, Bounds(0.0, 1e9)]
+    intercept: Annotated[float, Bounds(-1e9, 1e9)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +98,7 @@ class IdentityDecision:
         ContractError: no operating point or no likelihood fit, or Wald thresholds out of order.
     """
 
-    score: MatchScore
+    score: Scoring
     dimensions: Count
     """Length of the identity vector."""
     operating_points: tuple[OperatingPoint, ...]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable
 
 from crystaledge.errors import ManifestError
-from crystaledge.jsonio import loads
+from crystaledge.jsonio import loads, refuse_unknown_version
 from crystaledge.manifest.model import MANIFEST_NAME, SCHEMA_VERSION, FileRole, GraphSpec, Manifest
 from crystaledge.tensors import StatePair, TensorSpec
 
@@ -20,7 +19,7 @@ def parse_manifest(text: str | bytes, *, where: str = MANIFEST_NAME) -> Manifest
         ManifestError: unknown version or key, wrong type or value, or parts that contradict
             each other; the message names the place.
     """
-    _refuse_unknown_version(text, where)
+    refuse_unknown_version(text, SCHEMA_VERSION, where=where)
     manifest = loads(Manifest, text, where=where)
     _unique("file", (f.path for f in manifest.files), where)
     _unique("graph", (g.name for g in manifest.graphs), where)
@@ -34,21 +33,6 @@ def parse_manifest(text: str | bytes, *, where: str = MANIFEST_NAME) -> Manifest
             raise ManifestError(msg)
         _check_graph(graph, f"{where}: graph {graph.name!r}")
     return manifest
-
-
-def _refuse_unknown_version(text: str | bytes, where: str) -> None:
-    # Before anything else: another version may have other keys, and their names would only confuse.
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return
-    version = found.get("schema_version", SCHEMA_VERSION) if isinstance(found, dict) else SCHEMA_VERSION
-    if version != SCHEMA_VERSION or isinstance(version, bool):
-        msg = (
-            f"{where} has schema version {version!r}; this runtime reads version {SCHEMA_VERSION}. "
-            "Export the bundle again, or update crystaledge."
-        )
-        raise ManifestError(msg)
 
 
 def _check_graph(graph: GraphSpec, where: str) -> None:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Annotated
 
 from crystaledge.errors import ContractError
+from crystaledge.jsonio import Bounds
+
+Mean = Annotated[float, Bounds(-1e6, 1e6)]
+Deviation = Annotated[float, Bounds(1e-6, 1e6)]
 
 
 class ColorOrder(Enum):
@@ -51,9 +56,9 @@ class Preprocessing:
 
     size_hw: tuple[int, int]
     color: ColorOrder = ColorOrder.RGB
-    scale: float = 1.0 / 255.0
-    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    std: tuple[float, float, float] = (0.25, 0.25, 0.25)
+    scale: Annotated[float, Bounds(1e-6, 1e3)] = 1.0 / 255.0
+    mean: tuple[Mean, Mean, Mean] = (0.5, 0.5, 0.5)
+    std: tuple[Deviation, Deviation, Deviation] = (0.25, 0.25, 0.25)
     layout: Layout = Layout.NCHW
     center_share: float = 1.0
     """Share of the fitted box's height and width that is kept, around its centre, in (0, 1]."""

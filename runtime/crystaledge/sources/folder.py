@@ -18,8 +18,11 @@ class FolderSource:
         DataError: no image is found.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, subfolders_only: bool = False) -> None:
         own = list_images(folder)
+        if own and subfolders_only:
+            msg = f"The folder {folder} holds loose images, {own[0].name} for one; expected one subfolder a person."
+            raise DataError(msg)
         subfolders = sorted(p for p in folder.iterdir() if p.is_dir())
         candidates = [(folder.name, own)] if own else [(p.name, list_images(p)) for p in subfolders]
         self._sequences = [(name, paths) for name, paths in candidates if paths]

@@ -9,12 +9,17 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from crystaledge.preprocessing.preprocessor import check_frame
 from crystaledge.preprocessing.spec import ColorOrder
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A picture with its place in the source."""
+    """A picture with its place in the source.
+
+    Raises:
+        DataError: the pixels are not a non-empty uint8 `(H, W, 3)` array.
+    """
 
     pixels: NDArray[np.uint8]
     """uint8 `(H, W, 3)`."""
@@ -23,6 +28,9 @@ class Frame:
     """Counts the source's frames from 0, across sequences."""
     sequence: str
     """Name of the sequence; another name means that tracks of the last one do not go on."""
+
+    def __post_init__(self) -> None:
+        check_frame(self.pixels)
 
 
 class Source(Protocol):

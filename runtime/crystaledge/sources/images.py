@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from crystaledge.errors import DataError
 
+_MOST_DIGITS = 9
+"""Of a width or height in a header that can be true."""
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".pgm", ".ppm", ".bmp"})
 
 
@@ -56,7 +58,7 @@ def _is_truncated(data: bytes) -> bool:
         # Entropy-coded data never contains an end marker, and a thumbnail's comes before the scan.
         return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
     if data.startswith(b"\x89PNG"):
-        return b"IEND" not in data[-16:]
+        return b"IEND" not in data
     if data[:2] in (b"P5", b"P6"):
         return _netpbm_is_short(data)
     return False
@@ -76,7 +78,7 @@ def _netpbm_is_short(data: bytes) -> bool:
         start = position
         while position < len(data) and data[position : position + 1].isdigit():
             position += 1
-        if start == position:
+        if not 1 <= position - start <= _MOST_DIGITS:
             return True
         fields.append(int(data[start:position]))
     width, height, peak = fields
@@ -88,7 +90,7 @@ def _natural_key(path: Path) -> tuple[tuple[int, int, str], ...]:
     parts: list[tuple[int, int, str]] = []
     digits = ""
     for character in path.name + "\0":
-        if character.isdigit():
+        if character.isdecimal():
             digits += character
             continue
         if digits:

@@ -17,6 +17,10 @@ class _FromPath(Protocol):
     def __call__(self, path: Path, /) -> Source: ...
 
 
+class _FromFolder(Protocol):
+    def __call__(self, path: Path, /, *, subfolders_only: bool) -> Source: ...
+
+
 def open_source(name: str, *, scene: SceneConfig | None = None) -> Source:
     """The source of that name: `synthetic`, a folder of images, or a video file.
 
@@ -33,3 +37,17 @@ def open_source(name: str, *, scene: SceneConfig | None = None) -> Source:
     target = "folder:FolderSource" if path.is_dir() else "video:VideoSource"
     made = load(f"crystaledge.sources.{target}", extra="vision", purpose="Reading images and video")
     return cast(_FromPath, made)(path)
+
+
+def open_gallery(folder: Path) -> Source:
+    """The people of `folder/identity/*.jpg|png|pgm`, one sequence each.
+
+    Raises:
+        DataError: no such folder, or images that belong to nobody.
+        MissingExtraError: OpenCV is not installed.
+    """
+    if not folder.is_dir():
+        msg = f"The gallery {folder} is not a folder; expected DIR/identity/*.jpg, *.png or *.pgm."
+        raise DataError(msg)
+    made = load("crystaledge.sources.folder:FolderSource", extra="vision", purpose="Reading images and video")
+    return cast(_FromFolder, made)(folder, subfolders_only=True)

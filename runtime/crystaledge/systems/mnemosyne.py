@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from crystaledge.bundle import Bundle
 from crystaledge.engine.select import open_engine
-from crystaledge.errors import DataError, StateError
+from crystaledge.errors import ContractError, DataError, EngineError, StateError
 from crystaledge.files import sha256_of
 from crystaledge.identity.decision import Decider, MatchDecision, Verdict
 from crystaledge.identity.gallery import Gallery
 from crystaledge.identity.stopping import Progress, stopping_rule
 from crystaledge.jsonio import dumps, loads
-from crystaledge.locate import Locator, crop
+from crystaledge.locate import Locator, crop, inside
+from crystaledge.manifest.model import GraphSpec, Manifest
 from crystaledge.pipeline import Event, Pipeline, PipelineOptions
 from crystaledge.preprocessing.preprocessor import Preprocessor
 from crystaledge.sources.frame import Frame
@@ -51,6 +52,9 @@ class IdentityEvent(Event):
     """Of this frame alone, at the operating point below."""
     threshold: float | None
     false_accept_rate: float | None
+    """Per comparison; a search among many people compares as often."""
+    calibrated_observations: int | None
+    """Observations a side that the threshold was chosen with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,7 @@ class TrackRecord:
     """What the host remembers of a track beside its state."""
 
     track: int
+    sequence: str
     observations: int = 0
     still_frames: int = 0
     committed: Verdict | None = None
@@ -78,6 +83,7 @@ class MnemosynePipeline(Pipeline):
     def __init__(self, bundle: Bundle, options: PipelineOptions) -> None:
         self.bundle = bundle
         self.graph = bundle.graph()
+        check_contract(bundle.manifest, self.graph)
         decision = bundle.manifest.decision
         self.store = StateStore(self.graph.states)
         self.gallery = Gallery(decision.score, decision.dimensions)
@@ -87,9 +93,10 @@ class MnemosynePipeline(Pipeline):
         self._decider = Decider(decision, false_accept_rate=options.false_accept_rate)
         self._rule = stopping_rule(options.stopping, decision.stopping)
         self._still_below = decision.stopping.velocity_threshold
-        self._locator, self._tracker = options.locator, options.tracker
+        self._locator, self._tracker = options.locator, options.tracker()
         self._records: dict[int, TrackRecord] = {}
         self._frame = 0
+        self._restored_frame: int | None = None
 
     def locate_with(self, locator: Locator) -> None:
         """Look for faces with another locator from now on."""
@@ -100,17 +107,18 @@ class MnemosynePipeline(Pipeline):
 
         Raises:
             UsageError: the name is enrolled already.
-            DataError: no frame, or a frame that cannot be used.
+            DataError: no frame shows a face, or one cannot be used.
         """
         count, outputs = 0, None
         self.store.create(_ENROLMENT_TRACK)
         try:
             for frame in frames:
-                boxes = self._locator.locate(frame).box_xyxy
-                outputs = self._advance(frame, [_ENROLMENT_TRACK], boxes[:1])
-                count += 1
+                boxes = inside(self._locator.locate(frame), frame.pixels).box_xyxy[:1]
+                if len(boxes):
+                    outputs = self._advance(frame, [_ENROLMENT_TRACK], boxes)
+                    count += 1
             if outputs is None:
-                msg = f"There is no frame to enrol {name!r} from; give at least one face."
+                msg = f"There is no face to enrol {name!r} from; give at least one frame that shows one."
                 raise DataError(msg)
             self.gallery.enroll(name, outputs[HIDDEN_NEXT][0], float(outputs[LOG_VARIANCE][0, 0]), count)
         finally:
@@ -120,14 +128,15 @@ class MnemosynePipeline(Pipeline):
     def process(self, frame: Frame) -> Sequence[IdentityEvent]:
         """Advance the tracks of a frame; see `Pipeline`."""
         self._frame = frame.index
-        detections = self._locator.locate(frame)
-        tracks = self._tracker.update(frame, detections).tolist()
+        self._align_restored(frame.index)
+        detections = inside(self._locator.locate(frame), frame.pixels)
+        tracks = _checked(self._tracker.update(frame, detections), len(detections))
         for gone in self.store.evict_idle(frame.index):
             self._records.pop(gone, None)
         for track in tracks:
             if track not in self.store:
                 self.store.create(track, frame=frame.index)
-                self._records[track] = TrackRecord(track=track)
+                self._records[track] = TrackRecord(track=track, sequence=frame.sequence)
         self.store.seen(tracks, frame.index)
         events: list[IdentityEvent] = []
         for chunk in self._stepper.chunks(len(tracks)):
@@ -151,13 +160,29 @@ class MnemosynePipeline(Pipeline):
             msg = "Tracks are alive already; restore a state file before the first frame."
             raise StateError(msg)
         header = load_snapshot(path, self.store, self.graph.states, graph_sha256=self._graph_sha256())
-        host = loads(HostRecords, header.host, where=f"{path}: host", error=StateError)
+        try:
+            host = loads(HostRecords, header.host, where=f"{path}: host", error=StateError)
+        except StateError:
+            for track in self.store.tracks:
+                self.store.evict(track)
+            raise
         known = {record.track: record for record in host.records}
-        self._records = {t: known.get(t, TrackRecord(track=t)) for t in self.store.tracks}
+        self._records = {t: known.get(t, TrackRecord(track=t, sequence="")) for t in self.store.tracks}
+        self._restored_frame = header.frame
+        self._tracker.resume({track: record.sequence for track, record in self._records.items()})
 
     def close(self) -> None:
         """Let go of the engine."""
         self._engine.close()
+
+    def _align_restored(self, frame: int) -> None:
+        """A restored track was last seen just before the first frame of this run, however that one is counted."""
+        if self._restored_frame is None:
+            return
+        for track in self.store.tracks:
+            age = self._restored_frame - self.store.last_seen(track)
+            self.store.seen([track], frame - 1 - age)
+        self._restored_frame = None
 
     def _advance(
         self, frame: Frame, tracks: Sequence[int], boxes: NDArray[np.float32]
@@ -171,6 +196,9 @@ class MnemosynePipeline(Pipeline):
         self, frame: Frame, tracks: Sequence[int], outputs: Mapping[str, NDArray[np.float32]]
     ) -> list[IdentityEvent]:
         hidden = outputs[HIDDEN_NEXT]
+        if not np.isfinite(hidden).all():
+            msg = f"The graph gave a state that is not finite in frame {frame.index}; weights or states are damaged."
+            raise EngineError(msg)
         norms = np.linalg.norm(hidden, axis=1).tolist()
         velocities, qualities = outputs[VELOCITY][:, 0].tolist(), outputs[QUALITY][:, 0].tolist()
         scores = self.gallery.scores(hidden, outputs[LOG_VARIANCE][:, 0]) if len(self.gallery) else None
@@ -205,6 +233,39 @@ class MnemosynePipeline(Pipeline):
         return sha256_of(self.bundle.graph_bytes(self.graph))
 
 
+def _checked(tracks: NDArray[np.int64], count: int) -> list[int]:
+    numbers: list[int] = tracks.tolist()
+    if len(numbers) != count or len(set(numbers)) != count or min(numbers, default=0) < 0:
+        msg = f"The tracker gave {numbers} for {count} detections; expected as many different numbers of at least 0."
+        raise ContractError(msg)
+    return numbers
+
+
+def check_contract(manifest: Manifest, graph: GraphSpec) -> None:
+    """Refuse a bundle whose parts fit the manifest's grammar but not this system.
+
+    Raises:
+        ContractError: a tensor or state that this pipeline uses is missing, or sizes contradict each other.
+    """
+    length = manifest.decision.dimensions
+    rows = {spec.name: spec.row_shape for spec in (*graph.inputs, *graph.outputs)}
+    expected = {
+        FACE: (3, *manifest.preprocessing.size_hw),
+        HIDDEN: (length,),
+        HIDDEN_NEXT: (length,),
+        VELOCITY: (1,),
+        LOG_VARIANCE: (1,),
+        QUALITY: (1,),
+    }
+    for name, shape in expected.items():
+        if rows.get(name) != shape:
+            msg = f"A Mnemosyne graph has {name!r} of shape {list(shape)} a row; this one has {rows.get(name, 'none')}."
+            raise ContractError(msg)
+    if [(pair.input, pair.output) for pair in graph.states] != [(HIDDEN, HIDDEN_NEXT)]:
+        msg = f"A Mnemosyne graph has one state pair, {HIDDEN!r} to {HIDDEN_NEXT!r}; export the bundle again."
+        raise ContractError(msg)
+
+
 def _event(
     frame: Frame,
     record: TrackRecord,
@@ -231,4 +292,5 @@ def _event(
         verdict=None if match is None else match.verdict,
         threshold=None if match is None else match.point.threshold,
         false_accept_rate=None if match is None else match.point.false_accept_rate,
+        calibrated_observations=None if match is None else match.point.observations,
     )

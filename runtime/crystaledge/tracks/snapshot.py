@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import lzma
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +17,7 @@ from crystaledge.errors import StateError
 from crystaledge.files import write_atomic
 from crystaledge.jsonio import Bounds, dumps, loads
 from crystaledge.tensors import StatePair
-from crystaledge.tracks.store import StateStore
+from crystaledge.tracks.store import LARGEST_STATE, StateStore
 
 SNAPSHOT_VERSION = 1
 _HEADER = "header"
@@ -57,7 +59,7 @@ def save_snapshot(path: Path, store: StateStore, *, graph_sha256: str, frame: in
     buffer = io.BytesIO()
     everything: dict[str, Any] = {_HEADER: np.frombuffer(dumps(header).encode(), np.uint8), **arrays}
     np.savez(buffer, **everything)
-    write_atomic(path, buffer.getvalue())
+    write_atomic(path, buffer.getvalue(), private=True)
 
 
 def load_snapshot(path: Path, store: StateStore, states: tuple[StatePair, ...], *, graph_sha256: str) -> SnapshotHeader:
@@ -85,13 +87,40 @@ def load_snapshot(path: Path, store: StateStore, states: tuple[StatePair, ...], 
 
 def _read(path: Path) -> tuple[SnapshotHeader, dict[str, NDArray[np.float32]]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = _arrays(path.read_bytes())
         text = arrays.pop(_HEADER).tobytes()
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        MemoryError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+    ) as error:
         msg = f"The state file {path} cannot be read; expected a file that a snapshot wrote."
         raise StateError(msg) from error
     return loads(SnapshotHeader, text, where=str(path), error=StateError), arrays
+
+
+def _arrays(data: bytes) -> dict[str, NDArray[Any]]:
+    """Arrays of an .npz file, which states fill as they are: an entry that claims to inflate is refused."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > len(data):
+            msg = "an entry inflates beyond the size of the file"
+            raise ValueError(msg)
+        return {_array_name(entry): _array(archive.read(entry)) for entry in archive.infolist()}
+
+
+def _array_name(entry: zipfile.ZipInfo) -> str:
+    return entry.filename.removesuffix(".npy")
+
+
+def _array(content: bytes) -> NDArray[Any]:
+    array: NDArray[Any] = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    return array
 
 
 def _check(path: Path, array: NDArray[np.float32] | None, pair: StatePair, count: int) -> None:
@@ -99,6 +128,6 @@ def _check(path: Path, array: NDArray[np.float32] | None, pair: StatePair, count
         found = "missing" if array is None else f"{array.dtype} {list(array.shape)}"
         msg = f"State {pair.input!r} in {path} is {found}; expected float32 {[count, *pair.shape]}."
         raise StateError(msg)
-    if not np.isfinite(array).all():
-        msg = f"State {pair.input!r} in {path} holds NaN or infinity; the file is refused."
+    if not (np.abs(array) <= LARGEST_STATE).all():
+        msg = f"State {pair.input!r} in {path} holds NaN, infinity or a value beyond reason; the file is refused."
         raise StateError(msg)

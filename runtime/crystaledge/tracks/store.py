@@ -12,6 +12,9 @@ from crystaledge.tensors import StatePair
 
 Array = NDArray[np.float32]
 
+LARGEST_STATE = 1e6
+"""No recurrent cell of ours leaves a state beyond this; comparing with it refuses NaN as well."""
+
 
 class StateStore:
     """Keeps the recurrent state of tracks between frames.
@@ -96,8 +99,9 @@ class StateStore:
         return [self.slot(t) for t in tracks]
 
     def seen(self, tracks: Iterable[int], frame: int) -> None:
-        """Note that tracks were observed in this frame."""
+        """Note that live tracks were observed in this frame."""
         for track in tracks:
+            self.slot(track)
             self._last_seen[track] = frame
 
     def last_seen(self, track: int) -> int:
@@ -123,8 +127,8 @@ class StateStore:
                 found = "nothing" if value is None else f"{value.dtype} {list(value.shape)}"
                 msg = f"State {pair.input!r} of track {track} is {found}; expected float32 {list(pair.shape)}."
                 raise StateError(msg)
-            if not np.isfinite(value).all():
-                msg = f"State {pair.input!r} of track {track} holds NaN or infinity; the state is refused."
+            if not (np.abs(value) <= LARGEST_STATE).all():
+                msg = f"State {pair.input!r} of track {track} holds NaN, infinity or a value beyond reason."
                 raise StateError(msg)
         for pair in self._states:
             self._arrays[pair.input][slot] = state[pair.input]

@@ -9,7 +9,8 @@ from crystaledge_training.data.identities import Catalogue, read_catalogue, read
 
 LFW_LICENCE = (
     "LFW (University of Massachusetts Amherst): published for research on unconstrained face recognition; "
-    "photo copyrights stay with their owners; not evidence of fitness for commercial use"
+    "photo copyrights stay with their owners; news photographs that show few children, few people over 80, few women, "
+    "and many ethnicities poorly; not evidence of fitness for commercial use"
 )
 
 

@@ -16,15 +16,17 @@ from crystaledge_training.checkpoint import read_checkpoint
 from crystaledge_training.commands.data import choose_people
 from crystaledge_training.data.frames import load_frames
 from crystaledge_training.mnemosyne.evaluate import Evaluation, evaluate
-from crystaledge_training.mnemosyne.network import Mnemosyne
+from crystaledge_training.mnemosyne.load import mnemosyne_from_checkpoint
 from crystaledge_training.mnemosyne.report import markdown, plots
 from crystaledge_training.weights import embedded_checkpoint
+
+REPORT = "report.json"
 
 
 def run(arguments: Namespace) -> Outcome:
     """Evaluate a checkpoint; see the verb's help."""
     if arguments.out is not None:
-        refuse_existing(arguments.out, force=arguments.force)
+        refuse_existing(arguments.out, force=arguments.force, marker=REPORT)
     checkpoint = read_checkpoint(arguments.checkpoint or embedded_checkpoint(arguments.system))
     record = checkpoint.record
     if record.decision is None:
@@ -32,8 +34,7 @@ def run(arguments: Namespace) -> Outcome:
         raise DataError(msg)
     chosen = choose_people(arguments.data, arguments.people, lfw_list="peopleDevTest.txt")
     talk(f"evaluating {checkpoint.sha256[:12]} on {chosen.description}")
-    network = Mnemosyne(record.network)
-    network.load_state_dict(checkpoint.weights)
+    network = mnemosyne_from_checkpoint(checkpoint)
     store = load_frames(chosen.people, record.preprocessing)
     result = evaluate(
         network,
@@ -52,13 +53,13 @@ def run(arguments: Namespace) -> Outcome:
 
 
 def _write(folder: Path, result: Evaluation, text: str, data: dict[str, Any], *, force: bool) -> None:
-    with folder_atomic(folder, force=force) as temporary:
+    with folder_atomic(folder, force=force, marker=REPORT) as temporary:
         images = plots(result)
         for name, content in images.items():
             (temporary / name).write_bytes(content)
         links = "\n".join(f"![{name}]({name})" for name in images)
         (temporary / "report.md").write_text(f"{text}\n{links}\n", encoding="utf-8")
-        (temporary / "report.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+        (temporary / REPORT).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
 
 
 def without_nan(value: Any) -> Any:

@@ -41,6 +41,8 @@ def run(arguments: Namespace) -> Outcome:
         progress=sys.stderr.isatty() and not arguments.json,
     )
     result = TRAINERS[arguments.system](request)
+    if result.best_epoch < 0:
+        talk("no checkpoint yet: the encoder is trained first; run the same command again to go on")
     text = (
         f"{result.checkpoint}: epoch {result.best_epoch + 1} of {result.epochs_done}, validation AUC "
         f"{result.validation_auc:.4f}, {result.training_seconds / 60:.1f} min"

@@ -31,7 +31,8 @@ class FrameStore:
 
     def __post_init__(self) -> None:
         steps = np.diff(self.person, prepend=-1)
-        if len(self.person) != len(self.pixels) or not np.isin(steps, (0, 1)).all():
+        starts_at_0 = len(self.person) == 0 or self.person[0] == 0
+        if len(self.person) != len(self.pixels) or not starts_at_0 or not np.isin(steps, (0, 1)).all():
             msg = f"Frame store got {len(self.pixels)} frames and {len(self.person)} person numbers out of order."
             raise DataError(msg)
 
@@ -85,6 +86,7 @@ def require_pairs(store: FrameStore, what: str) -> None:
 
 def subset(store: FrameStore, people: Iterable[int]) -> FrameStore:
     """A store of some people, in the order given."""
+    people = list(people)
     rows = [store.rows_of(p) for p in people]
     person = np.repeat(np.arange(len(rows)), [len(r) for r in rows])
     joined = np.concatenate(rows) if rows else np.empty(0, np.int64)

@@ -58,12 +58,14 @@ def bootstrap_verification(pairs: ScoredPairs, draws: Array) -> tuple[dict[str, 
     """Each metric on all pairs, and its value in each resample `(resamples,)`.
 
     A genuine pair weighs as often as its person was drawn, an impostor pair as the product of both
-    counts. Resamples without a genuine or an impostor pair are NaN.
+    counts. Where there is no genuine or no impostor pair, all is NaN.
     """
     metrics = verification_metrics()
+    samples = {name: np.full(len(draws), np.nan) for name in metrics}
+    if not pairs.same.any() or pairs.same.all():
+        return dict.fromkeys(metrics, float("nan")), samples
     roc = roc_curve(pairs.scores, pairs.same)
     values = {name: metric(roc) for name, metric in metrics.items()}
-    samples = {name: np.full(len(draws), np.nan) for name in metrics}
     order = np.argsort(-pairs.scores, kind="stable")
     ordered = ScoredPairs(*(getattr(pairs, f)[order] for f in ("scores", "same", "first_person", "second_person")))
     for index, counts in enumerate(draws):

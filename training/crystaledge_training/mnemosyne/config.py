@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Annotated
 
+from crystaledge.jsonio import Bounds
 from crystaledge.preprocessing.spec import Preprocessing
 
 
@@ -21,8 +23,8 @@ class QualityGate(Enum):
 class MnemosyneConfig:
     """Network sizes; the defaults are the published ones and give 43,379 parameters."""
 
-    encoding: int = 96
-    hidden: int = 64
+    encoding: Annotated[int, Bounds(1, 4096)] = 96
+    hidden: Annotated[int, Bounds(1, 4096)] = 64
     gate: QualityGate = QualityGate.UPDATE
 
 

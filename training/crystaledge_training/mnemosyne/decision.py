@@ -10,8 +10,8 @@ from crystaledge.errors import DataError
 from crystaledge.identity.spec import (
     IdentityDecision,
     LikelihoodFit,
-    MatchScore,
     OperatingPoint,
+    Scoring,
     StoppingRules,
 )
 from crystaledge.identity.stopping import wald_thresholds
@@ -36,8 +36,25 @@ _VELOCITY_STEP = 3
 Array = NDArray[np.float64]
 
 
+def require_calibration(validation: FrameStore, *, seed: int) -> None:
+    """Refuse validation people who cannot give a single operating point, before a training and not after it.
+
+    Raises:
+        DataError: too few genuine or impostor pairs of single frames.
+    """
+    pairs = all_pairs(draw_templates(validation, 1, seed=seed))
+    impostors = int((~pairs.same).sum())
+    if not pairs.same.any() or impostors * max(FALSE_ACCEPT_RATES) < _IMPOSTORS_PER_ERROR:
+        msg = (
+            f"The {len(validation.names)} validation people make {int(pairs.same.sum())} genuine and {impostors} "
+            f"impostor pairs; thresholds take at least 1 and {_IMPOSTORS_PER_ERROR / max(FALSE_ACCEPT_RATES):.0f}. "
+            "Add people."
+        )
+        raise DataError(msg)
+
+
 def calibrate_decision(
-    network: Mnemosyne, validation: FrameStore, spec: Preprocessing, *, seed: int
+    network: Mnemosyne, validation: FrameStore, spec: Preprocessing, scoring: Scoring, *, seed: int
 ) -> IdentityDecision:
     """Decision parameters from people who were neither trained nor will be tested on.
 
@@ -52,7 +69,7 @@ def calibrate_decision(
     points: list[OperatingPoint] = []
     fits: list[LikelihoodFit] = []
     for observations in OBSERVATIONS:
-        scores, same = _pair_scores(network, encoded, validation, observations, seed)
+        scores, same = _pair_scores(network, encoded, validation, scoring, observations, seed)
         if not same.any() or same.all():
             continue
         points += _operating_points(scores, same, observations)
@@ -61,7 +78,7 @@ def calibrate_decision(
         msg = "Validation people give no operating point; more people with two or more images are needed."
         raise DataError(msg)
     return IdentityDecision(
-        score=MatchScore.LIKELIHOOD_RATIO,
+        score=scoring,
         dimensions=network.config.hidden,
         operating_points=tuple(points),
         likelihood=tuple(fits),
@@ -72,20 +89,21 @@ def calibrate_decision(
 
 
 def _pair_scores(
-    network: Mnemosyne, encoded: Encoded, store: FrameStore, observations: int, seed: int
+    network: Mnemosyne, encoded: Encoded, store: FrameStore, scoring: Scoring, observations: int, seed: int
 ) -> tuple[Array, NDArray[np.bool_]]:
     templates = draw_templates(store, observations, seed=seed)
     pairs = all_pairs(templates)
     if not len(pairs.same):
         return np.empty(0), pairs.same
     identities = identities_at(crystallize(network, encoded, templates.rows), -1)
-    scores = identities.scores(MatchScore.LIKELIHOOD_RATIO, identities)
+    scores = identities.scores(scoring, identities)
     return scores[pairs.first, pairs.second], pairs.same
 
 
 def _operating_points(scores: Array, same: NDArray[np.bool_], observations: int) -> list[OperatingPoint]:
     roc = roc_curve(scores, same)
     impostors = int((~same).sum())
+    known = [rate for rate in FALSE_ACCEPT_RATES if impostors * rate >= _IMPOSTORS_PER_ERROR]
     return [
         OperatingPoint(
             observations=observations,
@@ -93,16 +111,18 @@ def _operating_points(scores: Array, same: NDArray[np.bool_], observations: int)
             threshold=threshold_at_far(roc, rate),
             true_accept_rate=tar_at_far(roc, rate),
         )
-        for rate in FALSE_ACCEPT_RATES
-        if impostors * rate >= _IMPOSTORS_PER_ERROR
+        for rate in known
+        if np.isfinite(threshold_at_far(roc, rate))  # all scores equal: no threshold gives the rate
     ]
 
 
 def _likelihood_fit(scores: Array, same: NDArray[np.bool_], observations: int) -> LikelihoodFit:
     model = LogisticRegression(class_weight="balanced").fit(scores[:, None], same)
     slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
+    if slope <= 0.0:  # scores that rank the wrong way round are no evidence either way
+        return LikelihoodFit(observations=observations, slope=0.0, intercept=0.0)
     # Balanced weights are equal priors, so the log-odds are the log-likelihood ratio.
-    return LikelihoodFit(observations=observations, slope=max(slope, 0.0), intercept=intercept)
+    return LikelihoodFit(observations=observations, slope=slope, intercept=intercept)
 
 
 def _stopping_rules(network: Mnemosyne, encoded: Encoded, store: FrameStore, seed: int) -> StoppingRules:

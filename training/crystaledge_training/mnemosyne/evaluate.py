@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from crystaledge.errors import DataError
-from crystaledge.identity.spec import IdentityDecision, MatchScore
+from crystaledge.identity.spec import COSINE, IdentityDecision, Scoring
 from crystaledge.preprocessing.spec import Preprocessing
 from crystaledge_training.data.augment import degrade
 from crystaledge_training.data.frames import FrameStore
@@ -130,19 +130,19 @@ def evaluate(
         resamples=resamples,
         seed=seed,
         accuracy=accuracy(encoded, OBSERVATIONS),
-        uncertainty=measure_uncertainty(network, encoded, store, draws, seed=seed),
+        uncertainty=measure_uncertainty(network, encoded, store, decision.score, draws, seed=seed),
         degraded_share=DEGRADED_SHARE,
         degraded_accuracy=accuracy(degraded, DEGRADED_OBSERVATIONS),
-        degraded_uncertainty=measure_uncertainty(network, degraded, store, draws, seed=seed),
+        degraded_uncertainty=measure_uncertainty(network, degraded, store, decision.score, draws, seed=seed),
         order=measure_order(network, encoded, store, seed=seed),
         velocity=measure_velocity(network, encoded, store, seed=seed),
         stopping=measure_stopping(network, encoded, store, decision, seed=seed),
     )
 
 
-def pair_scores(identities: Identities, kind: MatchScore, pairs: Pairs) -> Array:
+def pair_scores(identities: Identities, scoring: Scoring, pairs: Pairs) -> Array:
     """Scores `(P,)` of pairs of templates."""
-    return identities.scores(kind, identities)[pairs.first, pairs.second]
+    return identities.scores(scoring, identities)[pairs.first, pairs.second]
 
 
 def _at(
@@ -164,9 +164,9 @@ def _at(
     values_of: dict[str, dict[str, float]] = {}
     metrics_of: dict[str, dict[str, Estimate]] = {}
     realised: tuple[RealisedPoint, ...] = ()
-    for name, (fuse, kind) in tqdm(METHODS.items(), desc=f"N = {observations}", leave=False, disable=None):
+    for name, fuse in tqdm(METHODS.items(), desc=f"N = {observations}", leave=False, disable=None):
         identities = fuse(network, encoded, templates.rows)
-        scores = pair_scores(identities, kind, pairs)
+        scores = pair_scores(identities, decision.score if name == CRYSTALLIZED else COSINE, pairs)
         scored = ScoredPairs(scores, pairs.same, person[pairs.first], person[pairs.second])
         values, samples = bootstrap_verification(scored, draws)
         retrieved, present = retrieval_per_person(identities.unit, person)

@@ -151,7 +151,9 @@ def _claims(
         steps = [identities_at(trajectory, t) for t in range(len(trajectory.velocity))]
         probes.append((steps, trajectory.velocity[:, 0].numpy().astype(np.float64), count))
     for index, (steps, velocity, count) in enumerate(probes):
-        others = generator.choice(np.delete(np.arange(len(people)), index), min(_IMPOSTORS_PER_PROBE, len(people) - 1))
+        others = generator.choice(
+            np.delete(np.arange(len(people)), index), min(_IMPOSTORS_PER_PROBE, len(people) - 1), replace=False
+        )
         for target in (index, *others.tolist()):
             scores = np.array([s.scores(decision.score, enrolled[target])[0, 0] for s in steps])
             yield _Claim(target == index, scores, velocity, count)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import kendalltau
 
-from crystaledge.identity.spec import MatchScore
+from crystaledge.identity.spec import COSINE, Scoring
 from crystaledge_training.data.frames import FrameStore
 from crystaledge_training.evaluation.bootstrap import (
     Array,
@@ -40,9 +40,9 @@ class UncertaintyResult:
 
 
 def measure_uncertainty(
-    network: Mnemosyne, encoded: Encoded, store: FrameStore, draws: Array, *, seed: int
+    network: Mnemosyne, encoded: Encoded, store: FrameStore, scoring: Scoring, draws: Array, *, seed: int
 ) -> UncertaintyResult:
-    """Score mixed-size templates with their log-variances, and with one constant for all."""
+    """Score mixed-size templates as `scoring` says, and by cosine, which one log-variance for all amounts to."""
     parts = [_templates_of_size(store, size, seed) for size in _SIZES]
     identities = [identities_at(crystallize(network, encoded, p.rows), -1) for p in parts if len(p.person)]
     sizes = [size for size, part in zip(_SIZES, parts, strict=True) if len(part.person)]
@@ -58,7 +58,7 @@ def measure_uncertainty(
             person[pairs.first],
             person[pairs.second],
         )
-        for kind in (MatchScore.LIKELIHOOD_RATIO, MatchScore.COSINE)
+        for kind in (scoring, COSINE)
     ]
     results = [bootstrap_verification(s, draws) for s in scored]
     estimates = [{k: estimate(values[k], samples[k]) for k in values} for values, samples in results]
@@ -92,5 +92,7 @@ def _templates_of_size(store: FrameStore, size: int, seed: int) -> TemplateSet:
 
 
 def _rank_agreement(a: Array, b: Array, seed: int) -> float:
+    if len(a) < 2:
+        return float("nan")
     some = np.random.default_rng(seed).permutation(len(a))[:_RANKED_PAIRS]
     return float(kendalltau(a[some], b[some]).statistic)

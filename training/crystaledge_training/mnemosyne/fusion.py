@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from crystaledge.identity.spec import MatchScore
 from crystaledge_training.mnemosyne.embed import Encoded, crystallize
 from crystaledge_training.mnemosyne.network import Mnemosyne
 from crystaledge_training.mnemosyne.scoring import Identities, identities_at
@@ -55,11 +54,12 @@ def crystallized(network: Mnemosyne, encoded: Encoded, rows: NDArray[np.int64]) 
     return identities_at(crystallize(network, encoded, rows), -1)
 
 
-METHODS: Mapping[str, tuple[Fuse, MatchScore]] = {
-    CRYSTALLIZED: (crystallized, MatchScore.LIKELIHOOD_RATIO),
-    CRYSTALLIZED_COSINE: (crystallized, MatchScore.COSINE),
-    "single best frame": (best_frame, MatchScore.COSINE),
-    "mean of encodings": (mean_encoding, MatchScore.COSINE),
-    "quality-weighted mean": (quality_weighted_mean, MatchScore.COSINE),
-    "mean of one-frame identities": (mean_identity, MatchScore.COSINE),
+METHODS: Mapping[str, Fuse] = {
+    CRYSTALLIZED: crystallized,
+    CRYSTALLIZED_COSINE: crystallized,
+    "single best frame": best_frame,
+    "mean of encodings": mean_encoding,
+    "quality-weighted mean": quality_weighted_mean,
+    "mean of one-frame identities": mean_identity,
 }
+"""`CRYSTALLIZED` is scored as the decision parameters say, all others by cosine."""

@@ -12,7 +12,6 @@ from pytorch_metric_learning.miners import BatchHardMiner
 from torch import Tensor, nn
 from torch.nn import functional
 
-from crystaledge.identity.matching import between_variance
 from crystaledge_training.mnemosyne.rollout import Trajectory, movement
 
 
@@ -30,7 +29,6 @@ class LossConfig:
     convergence_weight: float = 1.0
     target_movement: float = 0.1
     velocity_weight: float = 1.0
-    uncertainty_weight: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,6 @@ class LossTerms:
     uniformity: Tensor
     convergence: Tensor
     velocity: Tensor
-    uncertainty: Tensor
 
 
 def step_weights(valid: Tensor) -> Tensor:
@@ -65,8 +62,10 @@ def uniformity_loss(hidden: Tensor, labels: Tensor) -> Tensor:
     """
     identity = functional.normalize(hidden, dim=1)
     different = torch.triu(labels[:, None] != labels[None, :], diagonal=1)
+    if not bool(different.any()):
+        return hidden.sum() * 0.0
     squared_distance = 2.0 - 2.0 * (identity @ identity.T)[different]
-    return torch.logsumexp(-2.0 * squared_distance, dim=0) - math.log(max(len(squared_distance), 1))
+    return torch.logsumexp(-2.0 * squared_distance, dim=0) - math.log(len(squared_distance))
 
 
 def velocity_loss(trajectory: Trajectory) -> Tensor:
@@ -88,34 +87,8 @@ def convergence_loss(trajectory: Trajectory, target: float) -> Tensor:
     return excess.square()[settled].mean()
 
 
-def likelihood_ratio(cosine: Tensor, log_variance_a: Tensor, log_variance_b: Tensor, dimensions: int) -> Tensor:
-    """The runtime's match score, differentiable; see `crystaledge.identity.matching.likelihood_ratio_scores`."""
-    between = between_variance(dimensions)
-    total_a, total_b = between + log_variance_a.exp(), between + log_variance_b.exp()
-    determinant = total_a * total_b - between**2
-    distance = (total_a + total_b - 2.0 * between * cosine) / determinant - 1.0 / total_a - 1.0 / total_b
-    return -0.5 * (dimensions * (determinant / (total_a * total_b)).log() + distance)
-
-
-def uncertainty_loss(trajectory: Trajectory, labels: Tensor) -> Tensor:
-    """Cost of the log-likelihood ratio as a verdict: ln(1 + exp(-s)) on genuine, ln(1 + exp(s)) on impostor pairs.
-
-    Every step of every sequence is compared with the last step of every other one, so that certainty
-    differs within pairs; genuine and impostor pairs weigh the same (the Cllr of Brummer and du Preez,
-    2006). Identities are detached: the variance has to explain the scores, not to change them.
-    """
-    identity = functional.normalize(trajectory.hidden, dim=2).detach()
-    cosine = identity @ identity[-1].T
-    log_variance = trajectory.log_variance
-    score = likelihood_ratio(cosine, log_variance[:, :, None], log_variance[-1], identity.shape[2])
-    itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
-    genuine = (labels[:, None] == labels[None, :]) & ~itself
-    impostor = labels[:, None] != labels[None, :]
-    return 0.5 * (functional.softplus(-score[:, genuine]).mean() + functional.softplus(score[:, impostor]).mean())
-
-
 class CrystallizationLoss(nn.Module):
-    """Metric learning at every step, convergence, velocity and uncertainty, as one number.
+    """Metric learning at every step, convergence and velocity, as one number.
 
     Triplets are mined hard inside the batch and each has its own hinge. The class heads are margin
     softmaxes over the training people (CosFace); they exist only while training.
@@ -147,7 +120,6 @@ class CrystallizationLoss(nn.Module):
         encoding = self._encoding_loss(trajectory, people)
         convergence = convergence_loss(trajectory, self.config.target_movement)
         velocity = velocity_loss(trajectory)
-        uncertainty = uncertainty_loss(trajectory, labels)
         total = (
             self.config.triplet_weight * triplet
             + self.config.class_weight * classes
@@ -155,9 +127,8 @@ class CrystallizationLoss(nn.Module):
             + self.config.uniformity_weight * uniformity
             + self.config.convergence_weight * convergence
             + self.config.velocity_weight * velocity
-            + self.config.uncertainty_weight * uncertainty
         )
-        return LossTerms(total, triplet, classes, encoding, uniformity, convergence, velocity, uncertainty)
+        return LossTerms(total, triplet, classes, encoding, uniformity, convergence, velocity)
 
     def frame_loss(self, encodings: Tensor, people: Tensor) -> Tensor:
         """Margin softmax over the training people of single encodings `(N, encoding)`, people `(N,)`."""

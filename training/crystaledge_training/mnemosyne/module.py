@@ -35,9 +35,9 @@ class TrainConfig:
     sequences: SequenceConfig = SequenceConfig()
     augment: AugmentConfig = AugmentConfig()
     loss: LossConfig = field(default_factory=LossConfig)
-    epochs: int = 210
+    epochs: int = 140
     """All epochs, those of the encoder included."""
-    encoder_share: float = 0.43
+    encoder_share: float = 0.64
     """Share of the epochs, the first ones, that train the encoder alone on single frames.
 
     A batch of sequences shows few people; the encoder learns from many.
@@ -56,7 +56,7 @@ class TrainConfig:
     @property
     def encoder_epochs(self) -> int:
         """Epochs that train the encoder alone."""
-        return round(self.epochs * self.encoder_share)
+        return min(round(self.epochs * self.encoder_share), self.epochs - 1)
 
 
 def learning_rate_factor(epoch: int, epochs: int, warmup: int) -> float:
@@ -94,17 +94,14 @@ class MnemosyneModule(L.LightningModule):
         # Depthwise convolutions run about twice as fast on a CPU with channels last.
         self.network.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def on_train_epoch_start(self) -> None:
-        """Make the epoch's random numbers a function of (seed, epoch), so that resuming is exact."""
-        torch.manual_seed(self.config.seed * 1_000_003 + self.current_epoch)
-
     @property
     def trains_encoder(self) -> bool:
         """Whether this epoch is one of the encoder's own."""
         return self.current_epoch < self.config.encoder_epochs
 
     def training_step(self, batch: SequenceBatch, batch_index: int) -> Tensor:
-        """Loss of one batch."""
+        """Loss of one batch; its random numbers are a function of (seed, epoch, batch), so resuming is exact."""
+        torch.manual_seed(((self.config.seed * 1_000_003 + self.current_epoch) * 1_000_003 + batch_index) % 2**63)
         frames = self._augment(batch.frames)
         if not self.trains_encoder:
             frames = self._degrade(frames)

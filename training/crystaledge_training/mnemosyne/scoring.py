@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystaledge.identity.matching import match_scores, unit_rows
-from crystaledge.identity.spec import MatchScore
+from crystaledge.identity.spec import Scoring
 from crystaledge_training.mnemosyne.rollout import Trajectory
 
 Array = NDArray[np.float64]
@@ -23,9 +23,9 @@ class Identities:
     log_variance: Array
     """`(M,)`."""
 
-    def scores(self, kind: MatchScore, other: Identities) -> Array:
+    def scores(self, scoring: Scoring, other: Identities) -> Array:
         """Match scores `(len(self), len(other))`."""
-        return match_scores(kind, self.unit, self.log_variance, other.unit, other.log_variance)
+        return match_scores(scoring, self.unit, self.log_variance, other.unit, other.log_variance)
 
 
 def identities_at(trajectory: Trajectory, step: int) -> Identities:

@@ -25,8 +25,10 @@ from crystaledge_training.data.frames import FrameStore, load_frames, require_pa
 from crystaledge_training.data.identities import Catalogue, split_by_identity
 from crystaledge_training.data.sequences import EpochOfFrames, EpochOfSequences, SequenceBatch
 from crystaledge_training.lightning_checkpoint import SafetensorsCheckpointIO
-from crystaledge_training.mnemosyne.decision import calibrate_decision
+from crystaledge_training.mnemosyne.decision import calibrate_decision, require_calibration
 from crystaledge_training.mnemosyne.module import VALIDATION_METRIC, MnemosyneModule, TrainConfig
+from crystaledge_training.mnemosyne.network import Mnemosyne
+from crystaledge_training.mnemosyne.uncertainty import fit_log_variance
 
 BEST = "best.safetensors"
 LAST = "last.resume"
@@ -57,6 +59,7 @@ class TrainResult:
 
     checkpoint: Path
     best_epoch: int
+    """-1 while only the encoder has been trained; there is no checkpoint then."""
     epochs_done: int
     validation_auc: float
     training_seconds: float
@@ -108,8 +111,8 @@ class BestWeights(Callback):
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the weights when they are the best so far."""
         value = float(trainer.callback_metrics[VALIDATION_METRIC])
-        if trainer.sanity_checking or value <= self.best or not isinstance(pl_module, MnemosyneModule):
-            return
+        if not isinstance(pl_module, MnemosyneModule) or pl_module.trains_encoder or not value > self.best:
+            return  # while the encoder trains alone, the rest of the network is as it was drawn
         self.best, self.epoch = value, trainer.current_epoch
         torch_weights = {k: v.detach().clone() for k, v in pl_module.network.state_dict().items()}
         SafetensorsCheckpointIO().save_checkpoint({"network": torch_weights}, self.path)
@@ -145,14 +148,28 @@ def train(request: TrainRequest) -> TrainResult:
     validation_store = load_frames(validation, config.preprocessing, limit_per_person=config.images_per_person)
     require_pairs(store, "training")
     require_pairs(validation_store, "validation")
+    require_calibration(validation_store, seed=config.seed)
     _take_run_folder(request, claim)
     torch.manual_seed(config.seed)
     module = MnemosyneModule(config, people=len(store.names), validation=validation_store)
     best = BestWeights(request.out / "best.weights")
     trainer = _trainer(request, best)
     resume = request.out / LAST
-    trainer.fit(module, SequenceData(store, config), ckpt_path=resume if resume.exists() else None)
-    return _finish(request, module, validation_store, best, trainer.current_epoch, len(store.names))
+    done = epochs_done(resume)
+    if done < (trainer.max_epochs or 0):
+        trainer.fit(module, SequenceData(store, config), ckpt_path=resume if resume.exists() else None)
+        done = trainer.current_epoch
+    elif resume.exists():
+        best.load_state_dict(SafetensorsCheckpointIO().load_checkpoint(resume)["callbacks"]["BestWeights"])
+    return _finish(request, training, validation_store, best, done)
+
+
+def epochs_done(resume: Path) -> int:
+    """Epochs that a resume file has behind it; 0 where there is none."""
+    if not resume.exists():
+        return 0
+    loops = SafetensorsCheckpointIO().load_checkpoint(resume)["loops"]
+    return int(loops["fit_loop"]["epoch_progress"]["current"]["processed"])
 
 
 def _trainer(request: TrainRequest, best: BestWeights) -> L.Trainer:
@@ -190,8 +207,11 @@ def _claim(request: TrainRequest) -> str:
     if not request.force and file.exists() and file.read_text(encoding="utf-8") != claim:
         msg = f"{request.out} holds a run with another configuration or other data; give another --out, or remove it."
         raise DataError(msg)
-    if not request.force and not file.exists():
-        refuse_existing(request.out, force=False)
+    if request.force or not file.exists():
+        refuse_existing(request.out, force=request.force, marker=RUN)
+    if request.force and request.people.root.resolve().is_relative_to(request.out.resolve()):
+        msg = f"The data lies inside {request.out}, which --force would delete; give another --out."
+        raise DataError(msg)
     return claim
 
 
@@ -204,15 +224,19 @@ def _take_run_folder(request: TrainRequest, claim: str) -> None:
 
 def _finish(
     request: TrainRequest,
-    module: MnemosyneModule,
+    training: Catalogue,
     validation: FrameStore,
     best: BestWeights,
     epochs_done: int,
-    people_trained: int,
 ) -> TrainResult:
     config = request.config
+    if not best.path.exists():
+        return TrainResult(request.out / BEST, best.epoch, epochs_done, best.best, best.seconds)
     weights = SafetensorsCheckpointIO().load_checkpoint(best.path)["network"]
-    module.network.load_state_dict(weights)
+    network = Mnemosyne(config.network)
+    network.load_state_dict(weights)
+    store = load_frames(training, config.preprocessing, limit_per_person=config.images_per_person)
+    scoring = fit_log_variance(network, store, validation, config.preprocessing, seed=config.seed)
     best.state_dict()
     provenance = TrainingProvenance(
         package_version=version("crystaledge"),
@@ -223,7 +247,7 @@ def _finish(
         training_seconds=round(best.seconds, 1),
         data=request.data_description,
         outside_data="none",
-        people_trained=people_trained,
+        people_trained=len(training.identities),
         people_validated=len(validation.names),
         licence=request.data_licence,
     )
@@ -232,10 +256,10 @@ def _finish(
         system=System.MNEMOSYNE,
         network=config.network,
         preprocessing=config.preprocessing,
-        decision=calibrate_decision(module.network, validation, config.preprocessing, seed=config.seed),
+        decision=calibrate_decision(network, validation, config.preprocessing, scoring, seed=config.seed + 1),
         provenance=provenance,
         validation=((VALIDATION_METRIC, best.best),),
     )
     path = request.out / BEST
-    write_checkpoint(path, record, weights)
+    write_checkpoint(path, record, network.state_dict())
     return TrainResult(path, best.epoch, epochs_done, best.best, best.seconds)

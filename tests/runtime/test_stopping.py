@@ -1,0 +1,117 @@
+"""When an identity is committed, under either rule."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crystaledge.identity.decision import MatchDecision, Verdict
+from crystaledge.identity.spec import Stopping
+from crystaledge.identity.stopping import Progress, SequentialTest, SettledState, stopping_rule, wald_thresholds
+from tests.support.manifests import small_decision
+
+SPEC = small_decision(6)
+RULES = replace(SPEC.stopping, accept_llr=3.0, reject_llr=-2.0, velocity_frames=3)
+RATES = st.floats(1e-6, 0.49)
+
+
+def progress(*, llr: float | None = None, verdict: Verdict = Verdict.SAME, still: int = 0) -> Progress:
+    """What a rule looks at; without a ratio nobody is enrolled."""
+    match = None if llr is None else MatchDecision(verdict, 0.0, llr, SPEC.operating_points[0])
+    return Progress(observations=max(still, 1), still_frames=still, match=match)
+
+
+def test_walds_thresholds_are_the_published_formulas() -> None:
+    reject, accept = wald_thresholds(0.01, 0.05)
+    assert accept == pytest.approx(math.log(0.95 / 0.01))
+    assert reject == pytest.approx(math.log(0.05 / 0.99))
+
+
+@given(RATES, RATES)
+def test_walds_thresholds_lie_around_zero_and_mirror_each_other(alpha: float, beta: float) -> None:
+    reject, accept = wald_thresholds(alpha, beta)
+    assert reject < 0.0 < accept
+    assert wald_thresholds(beta, alpha) == pytest.approx((-accept, -reject))
+
+
+def test_a_stricter_rate_asks_for_more_evidence() -> None:
+    assert wald_thresholds(0.001, 0.05)[1] > wald_thresholds(0.01, 0.05)[1]
+    assert wald_thresholds(0.01, 0.001)[0] < wald_thresholds(0.01, 0.05)[0]
+
+
+def test_independent_observations_keep_walds_error_rates() -> None:
+    # The theorem itself, on coins: both kinds of error stay at or below what was asked for.
+    alpha, beta, random = 0.05, 0.1, np.random.default_rng(0)
+    reject, accept = wald_thresholds(alpha, beta)
+    rule = SequentialTest(replace(RULES, accept_llr=accept, reject_llr=reject))
+    wrong = {Verdict.SAME: 0, Verdict.DIFFERENT: 0}
+    trials = 2000
+    for truth, heads in ((Verdict.SAME, 0.7), (Verdict.DIFFERENT, 0.4)):
+        for _ in range(trials):
+            llr, verdict = 0.0, None
+            while verdict is None:
+                head = random.random() < heads
+                llr += math.log(0.7 / 0.4) if head else math.log(0.3 / 0.6)
+                verdict = rule.verdict(progress(llr=llr))
+            if verdict is not truth:
+                wrong[truth] += 1
+    # Three standard errors of a rate estimated from so many trials.
+    assert wrong[Verdict.DIFFERENT] / trials <= alpha + 3 * math.sqrt(alpha / trials)
+    assert wrong[Verdict.SAME] / trials <= beta + 3 * math.sqrt(beta / trials)
+
+
+@pytest.mark.parametrize(
+    ("llr", "expected"),
+    [
+        pytest.param(3.0, Verdict.SAME, id="at-the-upper-threshold"),
+        pytest.param(2.999, None, id="below-the-upper-threshold"),
+        pytest.param(0.0, None, id="in-between"),
+        pytest.param(-1.999, None, id="above-the-lower-threshold"),
+        pytest.param(-2.0, Verdict.DIFFERENT, id="at-the-lower-threshold"),
+        pytest.param(None, None, id="nobody-enrolled"),
+    ],
+)
+def test_the_sequential_test_stops_when_the_ratio_leaves_the_interval(
+    llr: float | None, expected: Verdict | None
+) -> None:
+    # Neither stillness nor the verdict at the operating point has a say.
+    for still in (0, 100):
+        for verdict in Verdict:
+            assert SequentialTest(RULES).verdict(progress(llr=llr, verdict=verdict, still=still)) is expected
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_a_settled_state_takes_the_operating_points_verdict(verdict: Verdict) -> None:
+    rule = SettledState(RULES)
+    # Not the likelihood ratio's, which says the opposite here.
+    llr = -99.0 if verdict is Verdict.SAME else 99.0
+    assert [rule.verdict(progress(llr=llr, verdict=verdict, still=still)) for still in range(5)] == [
+        None,
+        None,
+        None,
+        verdict,
+        verdict,
+    ]
+
+
+def test_a_settled_state_without_anybody_enrolled_is_nobody() -> None:
+    assert SettledState(RULES).verdict(progress(still=3)) is Verdict.DIFFERENT
+    assert SettledState(RULES).verdict(progress(still=2)) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        pytest.param(Stopping.SPRT, SequentialTest, id="sprt"),
+        pytest.param(Stopping.VELOCITY, SettledState, id="velocity"),
+    ],
+)
+def test_each_kind_has_its_rule(kind: Stopping, expected: type) -> None:
+    rule = stopping_rule(kind, RULES)
+    assert type(rule) is expected
+    assert rule.kind is kind
