@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from crystaledge.bundle import Bundle
 from crystaledge.engine.select import open_engine
 from crystaledge.errors import DataError, OutputExistsError
-from crystaledge.manifest.model import FileRole, Precision
+from crystaledge.manifest.model import MANIFEST_NAME, FileRole, Precision
 from crystaledge.preprocessing.preprocessor import Preprocessor
 from crystaledge.preprocessing.spec import ColorOrder
 from crystaledge.system import System
@@ -196,23 +196,31 @@ class TestRefuses:
         out = tmp_path / "out" / "a.bundle"
         if existing:
             out.mkdir(parents=True)
-            (out / "old.txt").write_text("old")
+            (out / "manifest.json").write_text("old")
         with pytest.raises(GuardError, match="'velocity' differs from torch"):
             export_checkpoint(checkpoint, out, force=existing)
-        assert files_of(tmp_path) == ({"out/a.bundle/old.txt": b"old"} if existing else {})
+        assert files_of(tmp_path) == ({"out/a.bundle/manifest.json": b"old"} if existing else {})
 
     def test_weights_that_are_not_numbers(self, checkpoint: Checkpoint, tmp_path: Path) -> None:
         weights = dict(checkpoint.weights)
         weights["convergence.bias"] = torch.full_like(weights["convergence.bias"], float("nan"))
-        with pytest.raises(GuardError):
+        with pytest.raises(DataError, match=r"'convergence\.bias' holds values that are not finite"):
             export_checkpoint(replace(checkpoint, weights=weights), tmp_path / "a.bundle")
         assert not list(tmp_path.iterdir())
+
+    def test_to_replace_what_no_export_wrote_even_by_force(self, checkpoint: Checkpoint, tmp_path: Path) -> None:
+        (tmp_path / "a.bundle").mkdir()
+        (tmp_path / "a.bundle" / "holiday.txt").write_text("sun")
+        with pytest.raises(OutputExistsError, match=r"no manifest\.json"):
+            export_checkpoint(checkpoint, tmp_path / "a.bundle", force=True)
+        assert files_of(tmp_path) == {"a.bundle/holiday.txt": b"sun"}
 
     @pytest.mark.usefixtures("fast")
     def test_nothing_that_force_allows(self, checkpoint: Checkpoint, exported: Exported, tmp_path: Path) -> None:
         out = tmp_path / "a.bundle"
         out.mkdir()
-        (out / "old.txt").write_text("old")
+        (out / "manifest.json").write_text("old")
+        (out / MANIFEST_NAME).write_text("old")
         export_checkpoint(checkpoint, out, force=True)
         assert files_of(out) == files_of(exported.bundle.path)
         assert [p.name for p in tmp_path.iterdir()] == ["a.bundle"]

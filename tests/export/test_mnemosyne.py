@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from crystaledge.errors import DataError
 from crystaledge.preprocessing.preprocessor import Preprocessor
 from crystaledge.preprocessing.spec import ColorOrder
 from crystaledge.tensors import ResetRule
@@ -54,7 +55,7 @@ def test_the_module_has_the_weights_of_the_checkpoint_and_is_in_inference_mode(c
 
 def test_weights_that_do_not_fit_are_refused(checkpoint: Checkpoint) -> None:
     fewer = {name: tensor for name, tensor in checkpoint.weights.items() if name != "quality.bias"}
-    with pytest.raises(RuntimeError, match=r"quality\.bias"):
+    with pytest.raises(DataError, match=r"quality\.bias"):
         describe(replace(checkpoint, weights=fewer))
 
 

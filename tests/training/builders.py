@@ -93,16 +93,18 @@ def naive_match_score(
     state_b: Array,
     log_variance_b: float,
     *,
-    between: float,
-    dimensions: float,
+    between: float | None = None,
+    dimensions: float | None = None,
 ) -> float:
     """How much likelier two states are one person's than two people's, in nats, by Gaussian densities.
 
     Per dimension a person lies at N(0, between) and an identity around it with its own variance; of
     one person the two are correlated, of two people they are not. Densities have a part that depends
     on the values, which is summed over what there is, and one that does not, which counts once for
-    each effective dimension.
+    each effective dimension. Both parameters default to those of `unit_vector_scoring`.
     """
+    between = 0.5 / len(state_a) if between is None else between
+    dimensions = float(len(state_a)) if dimensions is None else dimensions
     a, b = math.exp(log_variance_a), math.exp(log_variance_b)
     values = np.stack([state_a / np.linalg.norm(state_a), state_b / np.linalg.norm(state_b)], axis=1)
     one = multivariate_normal([0.0, 0.0], [[between + a, between], [between, between + b]])
