@@ -28,6 +28,9 @@ def measure_interleaved(
 ) -> tuple[Latency, ...]:
     """Time candidates in turn, one call each a round, so that all of them see the same machine.
 
+    The order within a round is shuffled (seeded): a candidate that always came after a heavy one
+    would always find cold caches.
+
     Args:
         rounds: timed calls of each candidate.
         warmup: untimed calls of each, first.
@@ -36,8 +39,11 @@ def measure_interleaved(
         for _ in range(warmup):
             call()
     seconds = np.empty((rounds, len(candidates)))
-    for row in range(rounds):
-        for column, call in enumerate(candidates.values()):
+    calls = list(candidates.values())
+    orders = np.random.default_rng(0).permuted(np.tile(np.arange(len(calls)), (rounds, 1)), axis=1).tolist()
+    for row, order in enumerate(orders):
+        for column in order:
+            call = calls[column]
             start = time.perf_counter()
             call()
             seconds[row, column] = time.perf_counter() - start

@@ -13,7 +13,7 @@ import torch
 
 from crystaledge.bundle import Bundle
 from crystaledge_benchmarks.latency import Latency, measure_interleaved
-from crystaledge_benchmarks.step_bench import MANY, bare_session, measure_steps, runtime_step, single_steps
+from crystaledge_benchmarks.step_bench import MANY, bare_session, measure_steps, repeated, runtime_step
 from crystaledge_benchmarks.torch_reference import REFERENCE
 from crystaledge_calibration.drift import worst_of
 from crystaledge_export.export import Exported
@@ -51,13 +51,15 @@ def _say_batched(bundle: Bundle, threads: int, say: Callable[[str], None]) -> No
         {
             f"{MANY} tracks, one step, {threads} threads": runtime_step(bundle, graph, tracks=MANY, threads=threads),
             f"bare session, batch {MANY}, {threads} threads": bare_session(bundle, graph, batch=MANY, threads=threads),
-            f"{MANY} single steps, 1 thread": single_steps(bundle, graph, threads=1),
+            f"{MANY} single steps, 1 thread": repeated(runtime_step(bundle, graph, tracks=1, threads=1)),
+            f"{MANY} bare runs of batch 1, 1 thread": repeated(bare_session(bundle, graph, batch=1, threads=1)),
         },
         rounds=ROUNDS // 10,
     )
     for row in rows:
         say(_row(row))
     say(f"{MANY} batched on {threads} threads / {MANY} single steps: {rows[0].p50_ms / rows[2].p50_ms:.3f}")
+    say(f"{MANY} batched on {threads} threads / {MANY} bare runs: {rows[0].p50_ms / rows[3].p50_ms:.3f}")
 
 
 def _row(row: Latency) -> str:

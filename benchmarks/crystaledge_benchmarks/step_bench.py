@@ -43,16 +43,15 @@ def runtime_step(bundle: Bundle, graph: GraphSpec, *, tracks: int, threads: int)
     return call
 
 
-def single_steps(bundle: Bundle, graph: GraphSpec, *, threads: int) -> Callable[[], object]:
-    """`MANY` steps of one track, one after another."""
-    step = runtime_step(bundle, graph, tracks=1, threads=threads)
+def repeated(call: Callable[[], object]) -> Callable[[], object]:
+    """`MANY` calls, one after another."""
 
-    def call() -> object:
+    def calls() -> object:
         for _ in range(MANY):
-            step()
+            call()
         return None
 
-    return call
+    return calls
 
 
 def bare_session(bundle: Bundle, graph: GraphSpec, *, batch: int, threads: int) -> Callable[[], object]:

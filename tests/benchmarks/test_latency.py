@@ -8,10 +8,12 @@ import pytest
 from crystaledge_benchmarks.latency import measure_interleaved
 
 
-def test_candidates_take_turns_after_their_warmup() -> None:
+def test_candidates_take_turns_in_changing_order_after_their_warmup() -> None:
     calls: list[str] = []
-    measure_interleaved({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=3, warmup=2)
-    assert "".join(calls) == "aabb" + "ab" * 3
+    measure_interleaved({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=20, warmup=2)
+    assert "".join(calls[:4]) == "aabb"
+    rounds = {"".join(calls[i : i + 2]) for i in range(4, 44, 2)}
+    assert len(calls) == 44 and rounds == {"ab", "ba"}
 
 
 def test_percentiles_are_those_of_the_samples() -> None:

@@ -19,7 +19,7 @@ from crystaledge_benchmarks.demo.film import PersonFilm, run_scene
 from crystaledge_benchmarks.demo.stage import Stage, Status
 from crystaledge_benchmarks.golden import replay_golden
 from crystaledge_benchmarks.latency import Latency, measure_interleaved
-from crystaledge_benchmarks.step_bench import MANY, measure_steps, runtime_step, single_steps
+from crystaledge_benchmarks.step_bench import MANY, measure_steps, repeated, runtime_step
 from crystaledge_calibration.drift import Drift, worst_of
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def run_chain(out: Path, *, scene: SceneConfig, say: Callable[[str], None]) -> D
     result.many = measure_interleaved(
         {
             f"{MANY} tracks, one batched step": runtime_step(bundle, graph, tracks=MANY, threads=1),
-            f"{MANY} single steps": single_steps(bundle, graph, threads=1),
+            f"{MANY} single steps": repeated(runtime_step(bundle, graph, tracks=1, threads=1)),
         },
         rounds=LATENCY_ROUNDS // 10,
         warmup=3,

@@ -33,11 +33,7 @@ class OnnxRuntimeEngine(Engine):
 
 
 def make_session(model: bytes, *, threads: int) -> ort.InferenceSession:
-    """A sequential CPU session with that many threads and no output of its own.
-
-    The memory arena is off: every buffer at the border is ours, the graphs are small, and a device
-    has better uses for the arena's slack.
-    """
+    """A sequential CPU session with that many threads and no output of its own."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -17,6 +17,7 @@ from crystaledge_training.data.augment import (
     CropJitter,
     Normalise,
     SevereDegradation,
+    degrade,
 )
 from tests.training.builders import TINY_SPEC, scene_store
 
@@ -216,3 +217,28 @@ class TestSevereDegradation:
         kinds = torch.stack([dark, blurred, noisy, covered])
         assert (kinds.sum(dim=0) == 1).all()
         assert kinds.sum(dim=1).min() >= 8  # of twenty expected each
+
+
+class TestDegrade:
+    """Spoilt copies of stored frames, for measuring and for learning doubt."""
+
+    def test_equal_seeds_spoil_the_same_frames_in_the_same_way(self) -> None:
+        pixels = scene_store([6] * 5).pixels
+        before = pixels.copy()
+        torch.manual_seed(3)
+        state = torch.get_rng_state()
+        first = degrade(pixels, 0.4, seed=1)
+        assert torch.equal(torch.get_rng_state(), state)  # torch's own generator is left as it was
+        torch.manual_seed(4)
+        np.testing.assert_array_equal(degrade(pixels, 0.4, seed=1), first)
+        assert (degrade(pixels, 0.4, seed=2) != first).any()
+        np.testing.assert_array_equal(pixels, before)
+
+    def test_frames_that_are_not_chosen_stay_as_they_are_to_the_bit(self) -> None:
+        pixels = scene_store([8] * 20).pixels
+        spoilt = degrade(pixels, 0.4, seed=1)
+        assert spoilt.dtype == np.uint8
+        assert spoilt.shape == pixels.shape
+        changed = (spoilt != pixels).reshape(len(pixels), -1).any(axis=1)
+        assert 40 < changed.sum() < 88  # four standard deviations around 64
+        np.testing.assert_array_equal(degrade(pixels, 0.0, seed=1), pixels)

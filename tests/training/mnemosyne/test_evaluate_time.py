@@ -194,11 +194,11 @@ class TestStopping:
         assert self.measure(replace(decision, stopping=early))["velocity"].false_accepts == 0.0  # at the second
 
     def test_an_enrolment_of_few_frames_is_judged_as_few_observations(self) -> None:
-        # Four images: two enrol, two probe. Three observations on both sides never come about.
+        # Five images: two enrol, three probe. Three observations on both sides never come about.
         decision = sample_decision(threshold=1e9)
         later = replace(decision.operating_points[0], observations=3, threshold=-1e9)
         decision = replace(decision, operating_points=(*decision.operating_points, later))
-        assert self.measure(decision, [4] * 6)["all frames"].false_accepts == 0.0
+        assert self.measure(decision, [5] * 6)["all frames"].false_accepts == 0.0
 
     def test_is_a_function_of_the_seed(self) -> None:
         store, network = numbered_store([8] * 6), tiny_network()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from crystaledge.identity.matching import likelihood_ratio_scores, unit_rows
 from crystaledge.identity.spec import MatchScore, Scoring, unit_vector_scoring
 from crystaledge_training.data.frames import FrameStore
+from crystaledge_training.mnemosyne import uncertainty
 from crystaledge_training.mnemosyne.network import Mnemosyne
 from crystaledge_training.mnemosyne.uncertainty import States, cllr, fit_log_variance, likelihood_ratio, states_of
 from tests.training.builders import TINY_SIZES, TINY_SPEC, naive_match_score, scene_store, tiny_network
@@ -146,6 +147,28 @@ class TestFit:
         assert 0.0 < scoring.effective_dimensions < math.inf
         assert network.convergence.weight.isfinite().all()
         assert network.convergence.bias.isfinite().all()
+
+    def test_the_row_is_the_share_kept_of_what_was_learnt_around_the_level(
+        self, training: FrameStore, validation: FrameStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        direction, scoring = draw(TINY_SIZES.hidden).float(), unit_vector_scoring(TINY_SIZES.hidden)
+        varied: list[Tensor] = []
+
+        def calibrate(states: States, varying: Tensor, seed: int) -> tuple[float, float, Scoring]:
+            varied.append(varying)
+            return 0.25, -3.0, scoring
+
+        monkeypatch.setattr(uncertainty, "_learn", lambda states, seed: direction)
+        monkeypatch.setattr(uncertainty, "_calibrate", calibrate)
+        network = tiny_network()
+        assert fit_log_variance(network, training, validation, TINY_SPEC, seed=SEED) is scoring
+        states = states_of(network, validation, TINY_SPEC, seed=SEED).hidden
+        with torch.no_grad():
+            log_variance = network.convergence(states)[:, 1]
+        around = states @ direction - (states @ direction).mean()
+        assert around.std() > 0.1
+        torch.testing.assert_close(varied[0], around, atol=1e-5, rtol=0.0)
+        torch.testing.assert_close(log_variance, 0.25 * around - 3.0, atol=1e-5, rtol=0.0)
 
     def test_costs_no_more_than_any_constant_on_the_people_it_is_calibrated_on(
         self, validation: FrameStore, fitted: tuple[Mnemosyne, Scoring]
