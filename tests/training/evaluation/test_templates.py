@@ -12,6 +12,7 @@ from crystaledge_training.evaluation.templates import (
     MOST_TEMPLATES_PER_PERSON,
     TemplateSet,
     all_pairs,
+    cut_mixed_templates,
     draw_templates,
     thin_impostors,
 )
@@ -87,3 +88,16 @@ def test_thinning_leaves_few_pairs_alone() -> None:
     np.testing.assert_array_equal(thinned.first, pairs.first)
     np.testing.assert_array_equal(thinned.second, pairs.second)
     np.testing.assert_array_equal(thinned.same, pairs.same)
+
+
+def test_mixed_templates_share_no_frame_and_use_nearly_all_of_them() -> None:
+    store = numbered_store([1, 2, 3, 4, 7, 11, 30])
+    sets = cut_mixed_templates(store, (1, 2, 3, 5), seed=4)
+    assert [t.rows.shape[1] for t in sets] == [1, 2, 3, 5]
+    rows = np.concatenate([t.rows.ravel() for t in sets])
+    assert sorted(rows.tolist()) == list(range(len(store.pixels))), "every frame once: a size of 1 always fits"
+    for templates in sets:
+        assert len(templates.person) > 0
+        assert (store.person[templates.rows] == templates.person[:, None]).all()
+    again = cut_mixed_templates(store, (1, 2, 3, 5), seed=4)
+    assert all(np.array_equal(a.rows, b.rows) for a, b in zip(sets, again, strict=True))

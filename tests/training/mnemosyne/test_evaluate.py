@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from crystaledge.errors import DataError
 from crystaledge.identity.spec import COSINE, IdentityDecision, OperatingPoint
+from crystaledge_training.data.augment import degrade
 from crystaledge_training.data.frames import FrameStore
 from crystaledge_training.evaluation.bootstrap import (
     Estimate,
@@ -35,10 +36,12 @@ def run(store: FrameStore, *, seed: int = SEED, decision: IdentityDecision | Non
     return evaluate(tiny_network(), store, TINY_SPEC, chosen, resamples=RESAMPLES, seed=seed)
 
 
-def scores_of(store: FrameStore, method: str, observations: int) -> tuple[Array, NDArray[np.bool_]]:
+def scores_of(
+    store: FrameStore, method: str, observations: int, *, spoilt: float = 0.0
+) -> tuple[Array, NDArray[np.bool_]]:
     """Scores of a method on the pairs that an evaluation draws, and which of them are genuine."""
     network = tiny_network()
-    encoded = encode_frames(network, store.pixels, TINY_SPEC)
+    encoded = encode_frames(network, degrade(store.pixels, spoilt, seed=SEED), TINY_SPEC)
     templates = draw_templates(store, observations, seed=SEED)
     pairs = all_pairs(templates)
     identities = METHODS[method](network, encoded, templates.rows)
@@ -112,6 +115,22 @@ def test_values_are_those_of_the_same_pairs_computed_by_hand(store: FrameStore, 
     for method in at(evaluation, 2).methods:
         scores, same = scores_of(store, method.method, 2)
         assert method.metrics["auc"].value == pytest.approx(auc(roc_curve(scores, same)))
+
+
+def test_degraded_values_are_those_of_the_same_templates_of_spoilt_frames(
+    store: FrameStore, evaluation: Evaluation
+) -> None:
+    assert 0.0 < evaluation.degraded_share < 1.0
+    assert evaluation.degraded_accuracy
+    for result in evaluation.degraded_accuracy:
+        for method in result.methods:
+            scores, same = scores_of(store, method.method, result.observations, spoilt=evaluation.degraded_share)
+            assert method.metrics["auc"].value == pytest.approx(auc(roc_curve(scores, same)))
+        clean = at(evaluation, result.observations)
+        assert (result.genuine_pairs, result.impostor_pairs) == (clean.genuine_pairs, clean.impostor_pairs)
+        assert result.methods[0].metrics["auc"].value != clean.methods[0].metrics["auc"].value
+    assert evaluation.degraded_uncertainty.pairs == evaluation.uncertainty.pairs
+    assert evaluation.degraded_uncertainty != evaluation.uncertainty
 
 
 def test_gains_are_differences_to_crystallization_on_the_same_resamples(

@@ -49,6 +49,30 @@ def draw_templates(store: FrameStore, observations: int, *, seed: int) -> Templa
     return TemplateSet(np.concatenate(rows), np.array(owners, np.int64))
 
 
+def cut_mixed_templates(store: FrameStore, sizes: tuple[int, ...], *, seed: int) -> tuple[TemplateSet, ...]:
+    """Templates of several sizes, one set a size; no frame is in two of them.
+
+    Each person's shuffled frames are cut from one end to the other, the sizes taking turns from a
+    random first one; the rest goes into the largest sizes that still fit.
+    """
+    generator = np.random.default_rng((seed, *sizes))
+    found: dict[int, list[tuple[int, NDArray[np.int64]]]] = {size: [] for size in sizes}
+    for person in range(len(store.names)):
+        left = generator.permutation(store.rows_of(person))
+        turn = int(generator.integers(len(sizes)))
+        while fitting := [size for size in sizes if size <= len(left)]:
+            size = sizes[turn % len(sizes)] if sizes[turn % len(sizes)] in fitting else max(fitting)
+            found[size].append((person, left[:size]))
+            left, turn = left[size:], turn + 1
+    return tuple(
+        TemplateSet(
+            np.array([rows for _, rows in found[size]], np.int64).reshape(-1, size),
+            np.array([person for person, _ in found[size]], np.int64),
+        )
+        for size in sizes
+    )
+
+
 def all_pairs(templates: TemplateSet) -> Pairs:
     """Every template against every other one."""
     first, second = np.triu_indices(len(templates.person), k=1)

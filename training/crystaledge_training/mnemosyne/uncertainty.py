@@ -18,7 +18,7 @@ from crystaledge.identity.spec import MatchScore, Scoring, unit_vector_scoring
 from crystaledge.preprocessing.spec import Preprocessing
 from crystaledge_training.data.augment import degrade
 from crystaledge_training.data.frames import FrameStore
-from crystaledge_training.evaluation.templates import draw_templates
+from crystaledge_training.evaluation.templates import cut_mixed_templates
 from crystaledge_training.mnemosyne.embed import crystallize, encode_frames
 from crystaledge_training.mnemosyne.network import Mnemosyne
 
@@ -70,14 +70,18 @@ def likelihood_ratio(
 
 
 def states_of(network: Mnemosyne, store: FrameStore, spec: Preprocessing, *, seed: int) -> States:
-    """States of disjoint templates of each size, from clean frames and from frames of which some are spoilt."""
+    """States of templates of mixed sizes, every other one from frames of which some are spoilt.
+
+    No two templates share a frame, so that no genuine pair is a photograph compared with itself.
+    """
+    clean = encode_frames(network, store.pixels, spec)
+    spoilt = encode_frames(network, degrade(store.pixels, DEGRADED_SHARE, seed=seed), spec)
     hidden, person = [], []
-    for pixels in (store.pixels, degrade(store.pixels, DEGRADED_SHARE, seed=seed)):
-        encoded = encode_frames(network, pixels, spec)
-        for size in SIZES:
-            templates = draw_templates(store, size, seed=seed)
-            hidden.append(crystallize(network, encoded, templates.rows).hidden[-1])
-            person.append(torch.from_numpy(templates.person))
+    for templates in cut_mixed_templates(store, SIZES, seed=seed):
+        for first, encoded in enumerate((clean, spoilt)):
+            if len(templates.person) > first:
+                hidden.append(crystallize(network, encoded, templates.rows[first::2]).hidden[-1])
+                person.append(torch.from_numpy(templates.person[first::2]))
     return States(torch.cat(hidden), torch.cat(person))
 
 
