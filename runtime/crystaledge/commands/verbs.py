@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
+from typing import TypeVar
 
 from crystaledge.cli.verb import Verb
 from crystaledge.identity.spec import Stopping
 from crystaledge.system import System
+
+E = TypeVar("E", bound=Enum)
 
 
 def _no_options(parser: ArgumentParser) -> None:
@@ -42,22 +46,21 @@ threads = integer(1, 256)
 seed = integer(0, 2**31 - 1)
 
 
-def system(text: str) -> System:
-    """Parse the name of a system."""
-    for member in System:
-        if member.value == text:
-            return member
-    msg = f"{text!r} is no system; there are {', '.join(m.value for m in System)}"
-    raise ArgumentTypeError(msg)
+def choice(kind: type[E], what: str) -> Callable[[str], E]:
+    """Parser of an enumeration's value; the message names them all."""
+
+    def parse(text: str) -> E:
+        for member in kind:
+            if member.value == text:
+                return member
+        msg = f"{text!r} is no {what}; there are {', '.join(m.value for m in kind)}"
+        raise ArgumentTypeError(msg)
+
+    return parse
 
 
-def stopping(text: str) -> Stopping:
-    """Parse the name of a stopping rule."""
-    for member in Stopping:
-        if member.value == text:
-            return member
-    msg = f"{text!r} is no stopping rule; there are {', '.join(m.value for m in Stopping)}"
-    raise ArgumentTypeError(msg)
+system = choice(System, "system")
+stopping = choice(Stopping, "stopping rule")
 
 
 def _configure_run(parser: ArgumentParser) -> None:
