@@ -14,7 +14,6 @@ import math
 import re
 import reprlib
 import types
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -24,7 +23,6 @@ from crystaledge.errors import InputError, ManifestError
 T = TypeVar("T")
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
-Fail = Callable[[str], InputError]
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class Engine(ABC):
         return {name: array.copy() for name, array in step.outputs.items()}
 
     def close(self) -> None:
-        """Let go of buffers and of the backend's resources."""
+        """Let go of the bound steps and their buffers; the next call binds anew."""
         self._steps.clear()
 
     @abstractmethod

@@ -31,7 +31,7 @@ class Stepper:
     """Feeds states back: gathers them into the engine's buffers, runs, scatters the next ones.
 
     For each chunk of tracks: `stage` gives the input buffers, the caller writes its rows into them,
-    `advance` runs the graph. Nothing is allocated per call but views.
+    `advance` runs the graph. Tensors are never allocated per call; buffers and views are made once a size.
     """
 
     def __init__(self, engine: Engine, store: StateStore) -> None:
