@@ -90,7 +90,9 @@ def export_checkpoint(checkpoint: Checkpoint, out: Path, *, force: bool = False)
             outside_data=record.provenance.outside_data,
         ),
         parity=(parity,),
+        verification=(),
         latency=(),
+        choice=None,
         licence=record.provenance.licence,
         intended_use=use,
     )
@@ -102,6 +104,8 @@ def _graph_spec(description: StepDescription, model: onnx.ModelProto) -> GraphSp
         name=description.name,
         file=f"graphs/{description.name}.float32.onnx",
         precision=Precision.FLOAT32,
+        target=None,
+        derived_from=None,
         opset=next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")),
         ir_version=model.ir_version,
         inputs=description.inputs,

@@ -109,6 +109,7 @@ def guard_parity(engine: OnnxRuntimeEngine, description: StepDescription) -> Par
             raise GuardError(msg)
         largest = max(largest, worst.worst)
     return ParitySummary(
+        graph=description.name,
         reference="torch, eager, float32",
         steps=ROLLOUT_STEPS,
         batches=batches,

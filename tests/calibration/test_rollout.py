@@ -39,6 +39,8 @@ GRAPH = GraphSpec(
     name="step",
     file="graphs/step.onnx",
     precision=Precision.FLOAT32,
+    target=None,
+    derived_from=None,
     opset=18,
     ir_version=10,
     # States and observations are mixed on purpose: no order tells them apart.

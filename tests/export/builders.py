@@ -59,6 +59,8 @@ def graph_spec(description: StepDescription) -> GraphSpec:
         name=description.name,
         file="graphs/step.onnx",
         precision=Precision.FLOAT32,
+        target=None,
+        derived_from=None,
         opset=18,
         ir_version=10,
         inputs=description.inputs,

@@ -11,7 +11,9 @@ from crystaledge_export.export import Exported
 from crystaledge_export.model_card import model_card
 from crystaledge_training.checkpoint import Checkpoint
 
-PARITY = ParitySummary(reference="torch", steps=16, batches=(1, 2, 64), max_abs_error=1.25e-7, tolerance=1e-5)
+PARITY = ParitySummary(
+    graph="step", reference="torch", steps=16, batches=(1, 2, 64), max_abs_error=1.25e-7, tolerance=1e-5
+)
 
 
 def card_of(checkpoint: Checkpoint) -> str:

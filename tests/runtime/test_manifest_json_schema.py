@@ -44,7 +44,7 @@ def test_sound_manifests_validate(bundle_path: Path) -> None:
     [
         pytest.param(changed(tiny_manifest_json(), ("colour",), 1), id="unknown-key"),
         pytest.param(without(tiny_manifest_json(), ("licence",)), id="missing-key"),
-        pytest.param(changed(tiny_manifest_json(), ("schema_version",), 2), id="another-version"),
+        pytest.param(changed(tiny_manifest_json(), ("schema_version",), 3), id="another-version"),
         pytest.param(changed(tiny_manifest_json(), ("files", 0, "path"), "../x"), id="path-leaves-the-bundle"),
         pytest.param(changed(tiny_manifest_json(), ("system",), "phantom"), id="unknown-system"),
     ],

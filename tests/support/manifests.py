@@ -20,6 +20,7 @@ from crystaledge.manifest.model import (
     BatchRange,
     FileEntry,
     FileRole,
+    GraphChoice,
     GraphSpec,
     LatencySummary,
     Manifest,
@@ -62,6 +63,8 @@ def tiny_graph_spec() -> GraphSpec:
         name="step",
         file=GRAPH_FILE,
         precision=Precision.FLOAT32,
+        target=None,
+        derived_from=None,
         opset=OPSET,
         ir_version=IR_VERSION,
         inputs=(tensor("face", 3, SIDE, SIDE), tensor("hidden", HIDDEN)),
@@ -113,8 +116,25 @@ def tiny_manifest() -> Manifest:
         provenance=Provenance(
             package_version="0", checkpoint_sha256=sha256_of(b"no checkpoint"), data="none", outside_data="none"
         ),
-        parity=(ParitySummary(reference="numpy", steps=16, batches=(1, 2), max_abs_error=1e-7, tolerance=1e-5),),
-        latency=(LatencySummary(device="none", engine="none", batch=1, threads=1, p50_ms=0.1, p90_ms=0.2, p99_ms=0.3),),
+        parity=(
+            ParitySummary(
+                graph="step", reference="numpy", steps=16, batches=(1, 2), max_abs_error=1e-7, tolerance=1e-5
+            ),
+        ),
+        verification=(),
+        latency=(
+            LatencySummary(
+                graph="step",
+                device="none",
+                engine="none",
+                batch=1,
+                threads=1,
+                p50_ms=0.1,
+                p90_ms=0.2,
+                p99_ms=0.3,
+            ),
+        ),
+        choice=GraphChoice(graph="step", engine="none", reason="the only one"),
         licence="none",
         intended_use="tests",
     )

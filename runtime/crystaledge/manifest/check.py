@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from crystaledge.errors import ManifestError
 from crystaledge.jsonio import loads, refuse_unknown_version
-from crystaledge.manifest.model import MANIFEST_NAME, SCHEMA_VERSION, FileRole, GraphSpec, Manifest
+from crystaledge.manifest.model import MANIFEST_NAME, SCHEMA_VERSION, FileRole, GraphSpec, Manifest, Precision
 from crystaledge.tensors import StatePair, TensorSpec
 
 
@@ -32,7 +32,43 @@ def parse_manifest(text: str | bytes, *, where: str = MANIFEST_NAME) -> Manifest
             msg = f"{where}: graph {graph.name!r} names {graph.file!r}, which is not listed under files as a graph."
             raise ManifestError(msg)
         _check_graph(graph, f"{where}: graph {graph.name!r}")
+    _check_references(manifest, where)
     return manifest
+
+
+def _check_references(manifest: Manifest, where: str) -> None:
+    """What names a graph names one that is there; quantized graphs say for what and from what."""
+    graphs = {graph.name: graph for graph in manifest.graphs}
+    named = [("parity", p.graph) for p in manifest.parity] + [("latency", p.graph) for p in manifest.latency]
+    named += [("verification", v.graph) for v in manifest.verification]
+    named += [("choice", manifest.choice.graph)] if manifest.choice is not None else []
+    for what, name in named:
+        if name not in graphs:
+            msg = f"{where}: {what} speaks of the graph {name!r}, which the bundle does not have."
+            raise ManifestError(msg)
+    records = {f.path for f in manifest.files if f.role is FileRole.VERIFICATION}
+    for summary in manifest.verification:
+        if summary.record not in records:
+            msg = f"{where}: verification of {summary.graph!r} names {summary.record!r}, which is not among the files."
+            raise ManifestError(msg)
+    _unique("verification of", (f"{v.graph} in {v.engine}" for v in manifest.verification), where)
+    for graph in manifest.graphs:
+        _check_origin(graph, graphs, f"{where}: graph {graph.name!r}")
+
+
+def _check_origin(graph: GraphSpec, graphs: dict[str, GraphSpec], where: str) -> None:
+    quantized = graph.precision is not Precision.FLOAT32
+    if quantized != (graph.target is not None) or quantized != (graph.derived_from is not None):
+        msg = f"{where} is {graph.precision.value}; exactly the quantized graphs have a target and a float original."
+        raise ManifestError(msg)
+    if graph.derived_from is not None:
+        original = graphs.get(graph.derived_from)
+        if original is None or original.precision is not Precision.FLOAT32:
+            msg = f"{where} is derived from {graph.derived_from!r}, which is no float32 graph of the bundle."
+            raise ManifestError(msg)
+        if (graph.inputs, graph.outputs, graph.states) != (original.inputs, original.outputs, original.states):
+            msg = f"{where} has another border than {original.name!r}, from which it is derived."
+            raise ManifestError(msg)
 
 
 def _check_graph(graph: GraphSpec, where: str) -> None:

@@ -12,7 +12,7 @@ from crystaledge.preprocessing.spec import Preprocessing
 from crystaledge.system import System
 from crystaledge.tensors import StatePair, TensorSpec
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MANIFEST_NAME = "manifest.json"
 
 Sha256 = Annotated[str, Pattern(r"[0-9a-f]{64}", "64 lower-case hexadecimal digits")]
@@ -33,12 +33,27 @@ class Precision(Enum):
     INT8 = "int8"
 
 
+class Target(Enum):
+    """What a quantized graph was laid out for; graphs in float32 run everywhere."""
+
+    TENSORRT = "tensorrt"
+    """Explicit Q/DQ as every TensorRT from JetPack 6 on reads it."""
+    CPU = "cpu"
+    """What ONNX Runtime's CPU kernels fuse."""
+
+
 class FileRole(Enum):
     """What a file of the bundle is."""
 
     GRAPH = "graph"
     GOLDEN = "golden"
     MODEL_CARD = "model_card"
+    CALIBRATION = "calibration"
+    """How a quantized graph was made: the calibration set by hash, ranges, what stayed float and why."""
+    VERIFICATION = "verification"
+    """Closed-loop comparison of a graph with its float original."""
+    BENCHMARK = "benchmark"
+    """Latency of every graph, measured in turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +82,10 @@ class GraphSpec:
     name: str
     file: RelativePath
     precision: Precision
+    target: Target | None
+    """Of a quantized graph; None for float32."""
+    derived_from: str | None
+    """Name of the float32 graph that this one was quantized from; None for an exported graph."""
     opset: Annotated[int, Bounds(1)]
     ir_version: Annotated[int, Bounds(1)]
     inputs: tuple[TensorSpec, ...]
@@ -96,8 +115,9 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParitySummary:
-    """Closed-loop agreement with the float model in its training framework, seen at export."""
+    """Closed-loop agreement of an exported graph with its training framework, seen at export."""
 
+    graph: str
     reference: str
     steps: Annotated[int, Bounds(1)]
     batches: tuple[Annotated[int, Bounds(1)], ...]
@@ -106,9 +126,35 @@ class ParitySummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationSummary:
+    """What the closed-loop gate said of a graph; it holds for exactly these bytes in exactly this engine."""
+
+    graph: str
+    graph_sha256: Sha256
+    engine: str
+    horizon: Annotated[int, Bounds(1)]
+    """Steps of each closed-loop sequence."""
+    sequences: Annotated[int, Bounds(1)]
+    passed: bool
+    sentence: str
+    """The verdict in words; where it failed, the first step, tensor and layer at fault."""
+    record: RelativePath
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphChoice:
+    """Which graph `run` takes when none is named, and why."""
+
+    graph: str
+    engine: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LatencySummary:
     """Median and tail of one step, and where it was measured."""
 
+    graph: str
     device: str
     engine: str
     batch: Annotated[int, Bounds(1)]
@@ -120,7 +166,7 @@ class LatencySummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """manifest.json, schema version 1. The JSON Schema beside this file is derived from this class."""
+    """manifest.json, schema version 2. The JSON Schema beside this file is derived from this class."""
 
     schema_version: Version
     system: System
@@ -130,6 +176,8 @@ class Manifest:
     decision: IdentityDecision
     provenance: Provenance
     parity: tuple[ParitySummary, ...]
+    verification: tuple[VerificationSummary, ...]
     latency: tuple[LatencySummary, ...]
+    choice: GraphChoice | None
     licence: str
     intended_use: str
