@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crystaledge_training.data.identities import read_catalogue
+from crystaledge.sources.identities import read_catalogue
 from tests.e2e.conftest import Cli
 
 FACE_BOX = "0.15,0.05,0.85,0.85"

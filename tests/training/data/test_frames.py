@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from crystaledge.errors import DataError
 from crystaledge.preprocessing.preprocessor import Preprocessor
 from crystaledge.preprocessing.spec import ColorOrder
+from crystaledge.sources.identities import read_catalogue
 from crystaledge.sources.images import read_image
 from crystaledge_training.data.frames import FrameStore, load_frames, require_pairs, subset
-from crystaledge_training.data.identities import read_catalogue
 from tests.training.builders import TINY_SPEC, draw_people, numbered_store, scene_store
 
 COUNTS = st.lists(st.integers(1, 6), min_size=1, max_size=8)

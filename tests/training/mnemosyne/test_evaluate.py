@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from crystaledge.errors import DataError
 from crystaledge.identity.spec import COSINE, IdentityDecision, OperatingPoint
-from crystaledge_training.data.augment import degrade
-from crystaledge_training.data.frames import FrameStore
-from crystaledge_training.evaluation.bootstrap import (
+from crystaledge.metrics.bootstrap import (
     Estimate,
     ScoredPairs,
     bootstrap_verification,
     resample_people,
 )
+from crystaledge.metrics.verification import auc, roc_curve
+from crystaledge_training.data.augment import degrade
+from crystaledge_training.data.frames import FrameStore
 from crystaledge_training.evaluation.templates import all_pairs, draw_templates
-from crystaledge_training.evaluation.verification import auc, roc_curve
 from crystaledge_training.mnemosyne.embed import encode_frames
 from crystaledge_training.mnemosyne.evaluate import Evaluation, ObservationsResult, evaluate
 from crystaledge_training.mnemosyne.fusion import CRYSTALLIZED, METHODS

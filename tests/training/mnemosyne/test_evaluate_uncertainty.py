@@ -10,8 +10,8 @@ from scipy.stats import kendalltau
 from torch import nn
 
 from crystaledge.identity.spec import unit_vector_scoring
+from crystaledge.metrics.bootstrap import resample_people
 from crystaledge_training.data.frames import FrameStore
-from crystaledge_training.evaluation.bootstrap import resample_people
 from crystaledge_training.mnemosyne import evaluate_uncertainty
 from crystaledge_training.mnemosyne.embed import Encoded, crystallize, encode_frames
 from crystaledge_training.mnemosyne.evaluate_uncertainty import UncertaintyResult, measure_uncertainty

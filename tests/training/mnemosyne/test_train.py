@@ -16,9 +16,9 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from crystaledge.errors import DataError, OutputExistsError
+from crystaledge.sources.identities import Catalogue, read_catalogue, split_by_identity
 from crystaledge_training.checkpoint import Checkpoint, CheckpointRecord, read_checkpoint
 from crystaledge_training.data.frames import load_frames
-from crystaledge_training.data.identities import Catalogue, read_catalogue, split_by_identity
 from crystaledge_training.data.sequences import EpochOfFrames, EpochOfSequences, SequenceConfig
 from crystaledge_training.lightning_checkpoint import SafetensorsCheckpointIO, flatten
 from crystaledge_training.mnemosyne import uncertainty

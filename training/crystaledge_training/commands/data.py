@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from crystaledge_training.data.identities import Catalogue, read_catalogue, read_lfw_people
+from crystaledge.sources.identities import Catalogue, read_catalogue, read_lfw_people
 
 LFW_LICENCE = (
     "LFW (University of Massachusetts Amherst): published for research on unconstrained face recognition; "

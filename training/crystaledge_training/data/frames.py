@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from crystaledge.errors import DataError
 from crystaledge.preprocessing.preprocessor import Preprocessor
 from crystaledge.preprocessing.spec import ColorOrder, Preprocessing
+from crystaledge.sources.identities import Catalogue
 from crystaledge.sources.images import read_image
-from crystaledge_training.data.identities import Catalogue
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from crystaledge.identity.spec import (
     StoppingRules,
 )
 from crystaledge.identity.stopping import wald_thresholds
+from crystaledge.metrics.verification import roc_curve, tar_at_far, threshold_at_far
 from crystaledge.preprocessing.spec import Preprocessing
 from crystaledge_training.data.frames import FrameStore
 from crystaledge_training.evaluation.templates import all_pairs, draw_templates
-from crystaledge_training.evaluation.verification import roc_curve, tar_at_far, threshold_at_far
 from crystaledge_training.mnemosyne.embed import Encoded, crystallize, encode_frames
 from crystaledge_training.mnemosyne.network import Mnemosyne
 from crystaledge_training.mnemosyne.scoring import identities_at

@@ -10,10 +10,7 @@ from tqdm import tqdm
 
 from crystaledge.errors import DataError
 from crystaledge.identity.spec import COSINE, IdentityDecision, Scoring
-from crystaledge.preprocessing.spec import Preprocessing
-from crystaledge_training.data.augment import degrade
-from crystaledge_training.data.frames import FrameStore
-from crystaledge_training.evaluation.bootstrap import (
+from crystaledge.metrics.bootstrap import (
     Array,
     Estimate,
     ScoredPairs,
@@ -22,6 +19,9 @@ from crystaledge_training.evaluation.bootstrap import (
     estimate,
     resample_people,
 )
+from crystaledge.preprocessing.spec import Preprocessing
+from crystaledge_training.data.augment import degrade
+from crystaledge_training.data.frames import FrameStore
 from crystaledge_training.evaluation.retrieval import retrieval_per_person
 from crystaledge_training.evaluation.templates import Pairs, all_pairs, draw_templates, thin_impostors
 from crystaledge_training.mnemosyne.embed import Encoded, encode_frames

@@ -8,14 +8,14 @@ import numpy as np
 from scipy.stats import kendalltau
 
 from crystaledge.identity.spec import COSINE, Scoring
-from crystaledge_training.data.frames import FrameStore
-from crystaledge_training.evaluation.bootstrap import (
+from crystaledge.metrics.bootstrap import (
     Array,
     Estimate,
     ScoredPairs,
     bootstrap_verification,
     estimate,
 )
+from crystaledge_training.data.frames import FrameStore
 from crystaledge_training.evaluation.templates import TemplateSet, all_pairs, thin_impostors
 from crystaledge_training.mnemosyne.embed import Encoded, crystallize
 from crystaledge_training.mnemosyne.network import Mnemosyne

@@ -11,12 +11,12 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
+from crystaledge.metrics.verification import auc, roc_curve
 from crystaledge.preprocessing.spec import Preprocessing
 from crystaledge_training.data.augment import AugmentConfig, CameraAugmentation, Normalise, SevereDegradation
 from crystaledge_training.data.frames import FrameStore
 from crystaledge_training.data.sequences import SequenceBatch, SequenceConfig
 from crystaledge_training.evaluation.templates import all_pairs, draw_templates
-from crystaledge_training.evaluation.verification import auc, roc_curve
 from crystaledge_training.mnemosyne.config import DEFAULT_PREPROCESSING, MnemosyneConfig
 from crystaledge_training.mnemosyne.embed import Encoded, crystallize, encode_frames
 from crystaledge_training.mnemosyne.losses import CrystallizationLoss, LossConfig

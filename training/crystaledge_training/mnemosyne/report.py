@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crystaledge_training.evaluation.bootstrap import Estimate
+from crystaledge.metrics.bootstrap import Estimate
 from crystaledge_training.evaluation.plots import line_plot
 from crystaledge_training.mnemosyne.evaluate import Evaluation, ObservationsResult
 from crystaledge_training.mnemosyne.evaluate_uncertainty import UncertaintyResult

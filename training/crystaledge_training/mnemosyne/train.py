@@ -19,10 +19,10 @@ from torch.utils.data import DataLoader, TensorDataset
 from crystaledge.errors import DataError
 from crystaledge.files import refuse_existing, sha256_of, write_atomic
 from crystaledge.jsonio import dumps
+from crystaledge.sources.identities import Catalogue, split_by_identity
 from crystaledge.system import System
 from crystaledge_training.checkpoint import SCHEMA_VERSION, CheckpointRecord, TrainingProvenance, write_checkpoint
 from crystaledge_training.data.frames import FrameStore, load_frames, require_pairs
-from crystaledge_training.data.identities import Catalogue, split_by_identity
 from crystaledge_training.data.sequences import EpochOfFrames, EpochOfSequences, SequenceBatch
 from crystaledge_training.lightning_checkpoint import SafetensorsCheckpointIO
 from crystaledge_training.mnemosyne.decision import calibrate_decision, require_calibration

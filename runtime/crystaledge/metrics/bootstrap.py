@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crystaledge_training.evaluation.verification import (
+from crystaledge.metrics.verification import (
     Roc,
     auc,
     equal_error_rate,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crystaledge_training.evaluation.bootstrap import (
+from crystaledge.metrics.bootstrap import (
     ScoredPairs,
     bootstrap_mean,
     bootstrap_verification,
@@ -17,7 +17,7 @@ from crystaledge_training.evaluation.bootstrap import (
     resample_people,
     verification_metrics,
 )
-from crystaledge_training.evaluation.verification import roc_curve
+from crystaledge.metrics.verification import roc_curve
 
 METRICS = ("auc", "eer", "tar@far=0.1", "tar@far=0.01", "tar@far=0.001")
 

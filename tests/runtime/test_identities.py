@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crystaledge.errors import DataError
-from crystaledge_training.data.identities import (
+from crystaledge.sources.identities import (
     Catalogue,
     Identity,
     read_catalogue,

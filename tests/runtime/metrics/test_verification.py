@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 from sklearn.metrics import roc_auc_score
 from sklearn.metrics import roc_curve as sklearn_roc_curve
 
-from crystaledge_training.evaluation.verification import (
+from crystaledge.metrics.verification import (
     auc,
     equal_error_rate,
     roc_curve,

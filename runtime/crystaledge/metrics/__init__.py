@@ -1,0 +1,1 @@
+"""Verification metrics and their bootstrap, in numpy: training measures with them, and so does the parity gate."""
