@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from crystaledge.cli.verb import Verb
+from crystaledge.commands.verbs import positive, threads
 
 
 def _configure_demo(parser: ArgumentParser) -> None:
@@ -18,6 +19,50 @@ def _configure_demo(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--force", action="store_true", help="replace an existing folder")
 
+
+def _configure_bench(parser: ArgumentParser) -> None:
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="bundle folder; its record and choice are updated")
+    parser.add_argument(
+        "--rounds", type=positive, default=1000, metavar="N", help="timed calls of each row (default: %(default)s)"
+    )
+    parser.add_argument("--threads", type=threads, default=1, metavar="N", help="threads of the engine (default: 1)")
+
+
+def _configure_report(parser: ArgumentParser) -> None:
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="bundle folder")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.html", help="page to write; FILE.json beside it")
+    parser.add_argument("--force", action="store_true", help="replace existing files")
+
+
+BENCH = Verb(
+    name="bench",
+    summary="latency of every graph in turn, parity in the same row; picks the fastest that passes",
+    description=(
+        "Measures every graph of a bundle and the bare engine call in one interleaved run, prints latency,
+"
+        "bytes, memory and parity in one row each with the facts of the machine, and writes the fastest graph
+"
+        "that passed `verify` into the manifest as the one that `run` takes.\n\n"
+        "Example: crystaledge bench m.bundle"
+    ),
+    extra="bench",
+    configure=_configure_bench,
+    target="crystaledge_benchmarks.commands.bench:run",
+)
+
+REPORT = Verb(
+    name="report",
+    summary="one HTML page (and JSON) of what a bundle's records prove",
+    description=(
+        "Draws the records of a bundle on one self-contained page: error and cosine over time, decisions,
+"
+        "ranges and clipping, sensitivity of nodes, latency against error, DET curve float against INT8.\n\n"
+        "Example: crystaledge report m.bundle --out m.html"
+    ),
+    extra="bench",
+    configure=_configure_report,
+    target="crystaledge_benchmarks.commands.report:run",
+)
 
 DEMO = Verb(
     name="demo",

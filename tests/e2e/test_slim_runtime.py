@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 SLIM_RUNTIME_MODULES = """
 import importlib, pkgutil, sys
 import crystaledge
-needs_opencv = {"crystaledge.sources.images", "crystaledge.sources.folder", "crystaledge.sources.video"}
+needs_opencv = {f"crystaledge.sources.{name}" for name in ("images", "folder", "video", "identities")}
 for module in pkgutil.walk_packages(crystaledge.__path__, "crystaledge."):
     if module.name not in needs_opencv:
         importlib.import_module(module.name)

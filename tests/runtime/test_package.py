@@ -17,7 +17,12 @@ from crystaledge.errors import CrystalEdgeError
 
 MODULES = sorted(module.name for module in pkgutil.walk_packages(crystaledge.__path__, "crystaledge."))
 ONNX_RUNTIME_NEEDED = {"crystaledge.engine.onnxruntime_engine"}
-OPENCV_NEEDED = {"crystaledge.sources.images", "crystaledge.sources.folder", "crystaledge.sources.video"}
+OPENCV_NEEDED = {
+    "crystaledge.sources.images",
+    "crystaledge.sources.folder",
+    "crystaledge.sources.video",
+    "crystaledge.sources.identities",
+}
 LEARNING = ("torch", "torchvision", "lightning", "onnx", "onnxscript", "matplotlib", "scipy", "sklearn")
 OTHER_ROOMS = ("crystaledge_training", "crystaledge_export", "crystaledge_calibration", "crystaledge_benchmarks")
 

@@ -16,7 +16,7 @@ from crystaledge.errors import CrystalEdgeError, UsageError
 from crystaledge.extras import load
 
 _GROUP = "crystaledge.verbs"
-_ORDER = ("systems", "train", "evaluate", "export", "run", "demo")
+_ORDER = ("systems", "train", "evaluate", "export", "quantize", "lint", "verify", "bench", "report", "run", "demo")
 _INTERRUPTED = 130
 _BUG = 70
 """EX_SOFTWARE of sysexits.h."""

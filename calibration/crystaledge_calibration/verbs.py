@@ -1,0 +1,136 @@
+"""The verbs of this room; their working halves are imported only when they run."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, _ArgumentGroup
+from pathlib import Path
+
+from crystaledge.cli.verb import Verb
+from crystaledge.commands.verbs import choice, positive, seed, threads
+from crystaledge.manifest.model import Target
+from crystaledge_calibration.choices import Calibrator, LintTarget
+
+_BUNDLE_HELP = "bundle folder that `export` wrote"
+
+
+def _configure_quantize(parser: ArgumentParser) -> None:
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help=_BUNDLE_HELP)
+    parser.add_argument(
+        "--target",
+        type=choice(Target, "target"),
+        required=True,
+        metavar="{tensorrt,cpu}",
+        help="whose rules the Q/DQ graph follows",
+    )
+    parser.add_argument("--graph", metavar="NAME", help="float32 step graph to quantize (default: the first)")
+    _configure_sequences(parser.add_argument_group("calibration set"), sequences=128, steps=64)
+    recipe = parser.add_argument_group("recipe (every step is measured; what does not help is not taken)")
+    recipe.add_argument(
+        "--calibrator",
+        type=choice(Calibrator, "calibrator"),
+        metavar="{minmax,percentile,entropy,mse}",
+        help="how ranges are cut (default: what does best in closed loop, tensor by tensor)",
+    )
+    recipe.add_argument("--no-equalize", action="store_true", help="leave out cross-layer equalisation")
+    recipe.add_argument("--no-bias-correction", action="store_true", help="leave out bias correction")
+    recipe.add_argument("--no-trained", action="store_true", help="ignore what `train --qat` left in the bundle")
+    recipe.add_argument("--no-search", action="store_true", help="give no node back to float32")
+    recipe.add_argument(
+        "--keep-float", action="append", default=[], metavar="NODE", help="leave this node in float32; may be repeated"
+    )
+    recipe.add_argument("--ablation", action="store_true", help="measure every step alone too, and record the table")
+    parser.add_argument("--force", action="store_true", help="replace the bundle's graph for the same target")
+
+
+def _configure_lint(parser: ArgumentParser) -> None:
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help=_BUNDLE_HELP)
+    parser.add_argument("--graph", metavar="NAME", help="look at this graph only (default: all)")
+    parser.add_argument(
+        "--target",
+        type=choice(LintTarget, "target"),
+        nargs="+",
+        metavar="TARGET",
+        help=f"judge for these ({', '.join(t.value for t in LintTarget)}; default: those the graph was made for)",
+    )
+
+
+def _configure_verify(parser: ArgumentParser) -> None:
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help=_BUNDLE_HELP)
+    parser.add_argument("--graph", metavar="NAME", help="verify this graph only (default: every quantized graph)")
+    parser.add_argument(
+        "--horizon", type=positive, default=1000, metavar="T", help="closed-loop steps (default: %(default)s)"
+    )
+    group = parser.add_argument_group("verification set (never that of the calibration)")
+    _configure_sequences(group, sequences=128, steps=None)
+    group.add_argument(
+        "--leave-out-calibrated",
+        action="store_true",
+        help="where --data holds sequences that calibrated the graph, take the others instead of refusing",
+    )
+
+
+def _configure_sequences(group: _ArgumentGroup, *, sequences: int, steps: int | None) -> None:
+    group.add_argument(
+        "--data",
+        default="synthetic",
+        metavar="DIR|VIDEO|synthetic",
+        help="DIR/identity/*.jpg|png|pgm, a video, or the drawn scene (default: %(default)s)",
+    )
+    group.add_argument("--people", type=Path, metavar="FILE", help="only these identities of DIR (LFW list)")
+    group.add_argument(
+        "--sequences", type=positive, default=sequences, metavar="N", help="at most so many (default: %(default)s)"
+    )
+    if steps is not None:
+        group.add_argument(
+            "--steps",
+            type=positive,
+            default=steps,
+            metavar="N",
+            help="observations of a sequence (default: %(default)s)",
+        )
+    group.add_argument("--seed", type=seed, default=0, metavar="N", help="draws sequences and frames (default: 0)")
+    group.add_argument("--threads", type=threads, default=1, metavar="N", help="threads of the engine (default: 1)")
+
+
+QUANTIZE = Verb(
+    name="quantize",
+    summary="calibrate in closed loop and add an INT8 Q/DQ graph to a bundle",
+    description=(
+        "Rolls the float graph out over the calibration sequences, its own state fed back, takes ranges from\n"
+        "what was seen (the state included), and adds an INT8 graph to the bundle, with a record of the\n"
+        "calibration set by hash, the ranges, and which nodes stayed in float32 and why.\n"
+        "The graph is not fit to run before `verify` has passed it.\n\n"
+        "Example: crystaledge quantize m.bundle --target tensorrt --data faces/ --people train.txt"
+    ),
+    extra="calibrate",
+    configure=_configure_quantize,
+    target="crystaledge_calibration.commands.quantize:run",
+)
+
+LINT = Verb(
+    name="lint",
+    summary="is each graph legal for a target (JetPack, TensorRT-RTX, CPU)?",
+    description=(
+        "Checks the graphs of a bundle against what each target's parser accepts and what keeps INT8 fast and\n"
+        "the state whole; names the node and the cure of each finding. Needs numpy and onnx only.\n"
+        "Exit status 1 means that a graph is not legal for a target that was asked for.\n\n"
+        "Example: crystaledge lint m.bundle --target jetpack-6.2 jetpack-7.2"
+    ),
+    extra="lint",
+    configure=_configure_lint,
+    target="crystaledge_calibration.commands.lint:run",
+)
+
+VERIFY = Verb(
+    name="verify",
+    summary="the closed-loop gate: is the deployed graph still the model, over time and in its decisions?",
+    description=(
+        "Runs the float graph and the deployed one in closed loop over the same sequences and compares states,\n"
+        "identities and decisions at t = 1, 2, 4 ... T. The verdict and its record go into the bundle; `run`\n"
+        "takes no graph that has none. Exit status 1 names the first step, tensor and layer at fault.\n\n"
+        "Example: crystaledge verify m.bundle --data faces/ --people test.txt"
+    ),
+    extra="calibrate",
+    configure=_configure_verify,
+    target="crystaledge_calibration.commands.verify:run",
+)
