@@ -30,7 +30,7 @@ def _configure_bench(parser: ArgumentParser) -> None:
 
 def _configure_report(parser: ArgumentParser) -> None:
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="bundle folder")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.html", help="page to write; FILE.json beside it")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.html", help="page; FILE.json beside it")
     parser.add_argument("--force", action="store_true", help="replace existing files")
 
 
@@ -38,10 +38,8 @@ BENCH = Verb(
     name="bench",
     summary="latency of every graph in turn, parity in the same row; picks the fastest that passes",
     description=(
-        "Measures every graph of a bundle and the bare engine call in one interleaved run, prints latency,
-"
-        "bytes, memory and parity in one row each with the facts of the machine, and writes the fastest graph
-"
+        "Measures every graph of a bundle and the bare engine call in one interleaved run, prints latency,\n"
+        "bytes, memory and parity in one row each with the facts of the machine, and writes the fastest graph\n"
         "that passed `verify` into the manifest as the one that `run` takes.\n\n"
         "Example: crystaledge bench m.bundle"
     ),
@@ -54,8 +52,7 @@ REPORT = Verb(
     name="report",
     summary="one HTML page (and JSON) of what a bundle's records prove",
     description=(
-        "Draws the records of a bundle on one self-contained page: error and cosine over time, decisions,
-"
+        "Draws the records of a bundle on one self-contained page: error and cosine over time, decisions,\n"
         "ranges and clipping, sensitivity of nodes, latency against error, DET curve float against INT8.\n\n"
         "Example: crystaledge report m.bundle --out m.html"
     ),

@@ -86,7 +86,7 @@ def _configure_sequences(group: _ArgumentGroup, *, sequences: int, steps: int | 
             type=positive,
             default=steps,
             metavar="N",
-            help="observations of a sequence (default: %(default)s)",
+            help="steps of a sequence (default: %(default)s)",
         )
     group.add_argument("--seed", type=seed, default=0, metavar="N", help="draws sequences and frames (default: 0)")
     group.add_argument("--threads", type=threads, default=1, metavar="N", help="threads of the engine (default: 1)")
