@@ -1,8 +1,8 @@
-"""Rolling a step graph out in closed loop: its own state fed back, every output kept."""
+"""Rolling a step graph out in closed loop: its own state fed back."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -32,8 +32,24 @@ def observed_inputs(graph: GraphSpec) -> tuple[str, ...]:
     return tuple(spec.name for spec in graph.inputs if spec.name not in states)
 
 
+def stream(
+    graph: GraphSpec, step: StepFunction, observations: Iterable[Mapping[str, Array]]
+) -> Iterator[Mapping[str, Array]]:
+    """Outputs of each step in turn, from fresh states; nothing is kept but the state.
+
+    Args:
+        observations: of each step, by input name, `(B, ...)`; the arrays may be reused.
+    """
+    states: dict[str, Array] = {}
+    for observed in observations:
+        states = states or initial_states(graph, len(next(iter(observed.values()))))
+        outputs = step({**observed, **states})
+        yield outputs
+        states = {pair.input: outputs[pair.output] for pair in graph.states}
+
+
 def roll_out(graph: GraphSpec, step: StepFunction, observations: Mapping[str, Array]) -> dict[str, Array]:
-    """Run `step` over sequences from fresh states.
+    """`stream`, with every output kept.
 
     Args:
         observations: for each observed input, `(T, B, ...)`.
@@ -48,14 +64,12 @@ def roll_out(graph: GraphSpec, step: StepFunction, observations: Mapping[str, Ar
     if set(observations) != set(names) or len({array.shape[:2] for array in observations.values()}) != 1:
         msg = f"Rollout got {sorted(observations)}; expected {sorted(names)}, all with the same steps and batch."
         raise ContractError(msg)
-    steps, batch = next(iter(observations.values())).shape[:2]
-    states = initial_states(graph, batch)
+    steps = len(next(iter(observations.values())))
+    rows = ({name: array[t] for name, array in observations.items()} for t in range(steps))
     kept: dict[str, list[Array]] = {spec.name: [] for spec in graph.outputs}
-    for t in range(steps):
-        outputs = step({**{name: observations[name][t] for name in names}, **states})
+    for outputs in stream(graph, step, rows):
         for name, values in kept.items():
             values.append(outputs[name])
-        states = {pair.input: outputs[pair.output] for pair in graph.states}
     return {name: np.stack(values) for name, values in kept.items()}
 
 

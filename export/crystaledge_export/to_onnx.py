@@ -81,12 +81,24 @@ def _quiet_exporter() -> Iterator[None]:
 class _Named(nn.Module):
     """Gives the exporter one signature for every step: positional tensors in, a flat tuple out."""
 
+    PREFIX = "step"
+
     def __init__(self, description: StepDescription) -> None:
         super().__init__()
         self.step = description.module
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         return tuple(self.step(*inputs))
+
+
+def _name_weights_as_the_module_does(graph: onnx.GraphProto) -> None:
+    """`encoder.stem.0.weight`, without the wrapper's prefix: what was trained finds its place by name."""
+    prefix = f"{_Named.PREFIX}."
+    for initializer in graph.initializer:
+        initializer.name = initializer.name.removeprefix(prefix)
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = name.removeprefix(prefix)
 
 
 def _reproducible(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -98,6 +110,7 @@ def _reproducible(model: onnx.ModelProto) -> onnx.ModelProto:
     model.opset_import.extend(kept)
     graph = model.graph
     graph.name, graph.doc_string = "step", ""
+    _name_weights_as_the_module_does(graph)
     del graph.metadata_props[:]
     del graph.value_info[:]
     for item in (*graph.node, *graph.input, *graph.output, *graph.initializer):

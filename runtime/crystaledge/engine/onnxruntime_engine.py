@@ -32,13 +32,19 @@ class OnnxRuntimeEngine(Engine):
         return _BoundSession(self.session, self.graph, batch)
 
 
-def make_session(model: bytes, *, threads: int) -> ort.InferenceSession:
-    """A sequential CPU session with that many threads and no output of its own."""
+def make_session(model: bytes, *, threads: int, optimize: bool = True) -> ort.InferenceSession:
+    """A sequential CPU session with that many threads and no output of its own.
+
+    Args:
+        optimize: fuse operators; off where inner tensors are outputs too, which some fusions lose.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 4
+    if not optimize:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own exception types share no base but this

@@ -1,0 +1,59 @@
+"""Bias correction: what quantization adds to each output channel on average is taken out of its bias.
+
+Nagel et al., Data-Free Quantization Through Weight Equalization and Bias Correction (2019), section
+4.2, with the averages measured in closed loop on the calibration sequences: float and candidate each
+run on their own state, node after node in the order in which they run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto
+
+from crystaledge.manifest.model import GraphSpec
+from crystaledge_calibration.observe import closed_loop, watched_step
+from crystaledge_calibration.sequence_set import Batch
+from crystaledge_calibration.step_model import WeightedNode, weighted_nodes, weights_of, with_weights
+
+Array = NDArray[np.float32]
+Rebuild = Callable[[ModelProto], ModelProto]
+"""From a float model (with corrected biases) to its Q/DQ form."""
+
+
+def bias_corrected(
+    graph: GraphSpec, reference: ModelProto, model: ModelProto, rebuild: Rebuild, batch: Batch, *, threads: int
+) -> ModelProto:
+    """The float model with biases such that its Q/DQ form gives the reference's mean in every channel.
+
+    Args:
+        reference: the float graph whose means are wanted.
+        model: the float graph that is quantized, by `rebuild`; nodes are named as in the reference.
+        batch: sequences to average over.
+    """
+    nodes = [node for node in weighted_nodes(model) if node.bias is not None]
+    wanted = _channel_means(graph, reference, nodes, batch, threads)
+    for index, node in enumerate(nodes):
+        found = _channel_means(graph, rebuild(model), nodes[index : index + 1], batch, threads)
+        assert node.bias is not None
+        bias = weights_of(model)[node.bias].astype(np.float32)
+        model = with_weights(model, {node.bias: bias + (wanted[node.name] - found[node.name])})
+    return model
+
+
+def _channel_means(
+    graph: GraphSpec, model: ModelProto, nodes: list[WeightedNode], batch: Batch, threads: int
+) -> dict[str, Array]:
+    """Mean of each node's output per channel over all steps and sequences."""
+    step = watched_step(model, [node.output for node in nodes], threads=threads)
+    total: dict[str, NDArray[np.float64]] = {}
+    steps = 0
+    for outputs in closed_loop(graph, step, batch):
+        steps += 1
+        for node in nodes:
+            values = outputs[node.output]
+            mean = values.mean(axis=(0, *range(2, values.ndim)), dtype=np.float64)
+            total[node.name] = total.get(node.name, 0.0) + mean
+    return {name: (value / steps).astype(np.float32) for name, value in total.items()}

@@ -1,0 +1,117 @@
+"""Q/DQ into a float graph: the policy of each target, with ONNX Runtime's quantizer for the mechanics."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import ModelProto
+from onnxruntime.quantization import CalibrationMethod, QuantType
+from onnxruntime.quantization.calibrate import TensorData, TensorsData
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+
+from crystaledge.manifest.model import Target
+from crystaledge_calibration.step_model import WEIGHTED_OPS, weighted_nodes
+
+MOST_IR_VERSION = 10
+"""What TensorRT 10.3 and ONNX Runtime 1.18 read."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorRange:
+    """What a tensor's eight bits span."""
+
+    low: float
+    high: float
+
+    @property
+    def amax(self) -> float:
+        """Of the symmetric form."""
+        return max(abs(self.low), abs(self.high))
+
+
+def quantized_tensors(model: ModelProto, target: Target) -> tuple[str, ...]:
+    """Tensors that need a range for a target, in the order in which they are made.
+
+    TensorRT: the data inputs of Conv, Gemm and MatMul. CPU: their outputs too, since ONNX Runtime
+    fuses Q/DQ only where both sides of an operator have it.
+    """
+    nodes = weighted_nodes(model)
+    names = [node.data for node in nodes]
+    if target is Target.CPU:
+        names += [name for node in model.graph.node if node.op_type in _CPU_OPS for name in (*node.input, *node.output)]
+    weights = {i.name for i in model.graph.initializer}
+    return tuple(dict.fromkeys(name for name in names if name and name not in weights))
+
+
+def with_qdq(
+    model: ModelProto, target: Target, ranges: Mapping[str, TensorRange], *, nodes: Collection[str]
+) -> ModelProto:
+    """The graph with Q/DQ around some of its weighted nodes; all else stays float32.
+
+    Weights are int8 per output channel, symmetric, amax/127, stored as int8; biases stay float32.
+
+    Args:
+        ranges: of every tensor in `quantized_tensors`.
+        nodes: weighted nodes that become int8.
+    """
+    chosen = [node.name for node in model.graph.node if _belongs(node, target, nodes)]
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    if not chosen:
+        return copy
+    tensors = {name: TensorData(lowest=np.float32(r.low), highest=np.float32(r.high)) for name, r in ranges.items()}
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)  # the quantizer advises its own pre-processing through the root logger
+    try:
+        quantizer = QDQQuantizer(
+            copy,
+            per_channel=True,
+            reduce_range=False,
+            weight_qType=QuantType.QInt8,
+            activation_qType=QuantType.QInt8 if target is Target.TENSORRT else QuantType.QUInt8,
+            tensors_range=TensorsData(CalibrationMethod.MinMax, tensors),
+            nodes_to_quantize=chosen,
+            nodes_to_exclude=[],
+            op_types_to_quantize=list(WEIGHTED_OPS if target is Target.TENSORRT else WEIGHTED_OPS | _CPU_OPS),
+            extra_options=_options(target),
+        )
+        quantizer.quantize_model()
+    finally:
+        root.setLevel(level)
+    return _plain(quantizer.model.model)
+
+
+_CPU_OPS = frozenset({"Conv", "Gemm", "MatMul", "Relu", "Add"})
+
+
+def _belongs(node: onnx.NodeProto, target: Target, nodes: Collection[str]) -> bool:
+    if node.op_type in WEIGHTED_OPS:
+        return node.name in nodes
+    return target is Target.CPU and node.op_type == "Relu"
+
+
+def _options(target: Target) -> dict[str, Any]:
+    options: dict[str, Any] = {"WeightSymmetric": True, "ActivationSymmetric": target is Target.TENSORRT}
+    if target is Target.TENSORRT:  # outputs in int8 would forbid Conv+Relu and Conv+Add fusion
+        options |= {"QuantizeBias": False, "OpTypesToExcludeOutputQuantization": sorted(WEIGHTED_OPS)}
+    return options
+
+
+def _plain(model: ModelProto) -> ModelProto:
+    """Drop what the quantizer leaves behind: foreign opset imports, producer, documentation."""
+    kept = [entry for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
+    used = {node.domain for node in model.graph.node}
+    kept += [entry for entry in model.opset_import if entry not in kept and entry.domain in used]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
+    del model.metadata_props[:]
+    del model.graph.value_info[:]
+    model.producer_name, model.producer_version = "crystaledge", ""
+    model.ir_version = min(model.ir_version, MOST_IR_VERSION)
+    return model

@@ -1,0 +1,109 @@
+"""An ONNX step graph as calibration sees it: its weighted nodes, their tensors, weights and cost."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, helper, numpy_helper
+
+Array = NDArray[np.float32]
+WEIGHTED_OPS = frozenset({"Conv", "Gemm", "MatMul"})
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedNode:
+    """A Conv, Gemm or MatMul with a constant weight: what INT8 is for."""
+
+    name: str
+    op: str
+    data: str
+    """The tensor that it multiplies with its weight."""
+    weight: str
+    bias: str | None
+    output: str
+    channel_axis: int
+    """Of the weight: where its output channels are."""
+    input_axis: int
+    """Of the weight: where its input channels are; the same as `channel_axis` for a depthwise Conv."""
+    depthwise: bool
+    macs: int
+    """Multiply-accumulates of one row."""
+
+
+def weighted_nodes(model: ModelProto) -> tuple[WeightedNode, ...]:
+    """The weighted nodes in the order in which they run."""
+    weights = {i.name: tuple(i.dims) for i in model.graph.initializer}
+    sizes = _spatial_sizes(model)
+    return tuple(
+        _described(node, weights[node.input[1]], weights, sizes)
+        for node in model.graph.node
+        if node.op_type in WEIGHTED_OPS and len(node.input) > 1 and node.input[1] in weights
+    )
+
+
+def weights_of(model: ModelProto) -> dict[str, NDArray[np.generic]]:
+    """All initializers by name."""
+    return {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
+
+
+def with_weights(model: ModelProto, changed: Mapping[str, Array]) -> ModelProto:
+    """A copy with some initializers replaced by others of the same shape."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for initializer in copy.graph.initializer:
+        if initializer.name in changed:
+            value = np.ascontiguousarray(changed[initializer.name], np.float32)
+            initializer.CopyFrom(numpy_helper.from_array(value, initializer.name))
+    return copy
+
+
+def with_outputs(model: ModelProto, tensors: Collection[str]) -> ModelProto:
+    """A copy in which inner tensors are outputs too; names that are outputs or inputs already are left as they are."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    known = {v.name for v in (*copy.graph.output, *copy.graph.input)}
+    for name in tensors:
+        if name not in known:
+            copy.graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
+    return copy
+
+
+def _described(
+    node: NodeProto,
+    shape: tuple[int, ...],
+    weights: Mapping[str, tuple[int, ...]],
+    sizes: Mapping[str, int],
+) -> WeightedNode:
+    attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    transposed = bool(attributes.get("transB", 0))
+    if node.op_type == "Conv":
+        depthwise = int(attributes.get("group", 1)) == shape[0] > 1 and shape[1] == 1
+        channel, inner = 0, 0 if depthwise else 1
+    else:
+        depthwise = False
+        channel, inner = (0, 1) if transposed else (1, 0)
+    bias = node.input[2] if len(node.input) > 2 and node.input[2] in weights else None
+    return WeightedNode(
+        name=node.name,
+        op=node.op_type,
+        data=node.input[0],
+        weight=node.input[1],
+        bias=bias,
+        output=node.output[0],
+        channel_axis=channel,
+        input_axis=inner,
+        depthwise=depthwise,
+        macs=prod(shape) * sizes.get(node.output[0], 1),
+    )
+
+
+def _spatial_sizes(model: ModelProto) -> dict[str, int]:
+    """Places that a Conv's weight is applied at, by output tensor: the product of the axes after the channel."""
+    inferred = onnx.shape_inference.infer_shapes(model)
+    shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in inferred.graph.value_info}
+    return {name: prod(shape[2:]) for name, shape in shapes.items() if len(shape) == 4 and 0 not in shape[2:]}
