@@ -10,6 +10,7 @@ from pathlib import Path
 import onnx
 
 from crystaledge.bundle import Bundle
+from crystaledge.bundle_writer import Part, npz_bytes, write_bundle
 from crystaledge.engine.onnxruntime_engine import OnnxRuntimeEngine
 from crystaledge.errors import DataError
 from crystaledge.files import refuse_existing
@@ -25,7 +26,6 @@ from crystaledge.manifest.model import (
 )
 from crystaledge.system import System
 from crystaledge_export import mnemosyne
-from crystaledge_export.bundle_writer import Part, npz_bytes, write_bundle
 from crystaledge_export.description import StepDescription
 from crystaledge_export.guards import guard_border, guard_parity, torch_rollout
 from crystaledge_export.model_card import model_card

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from crystaledge.bundle import Bundle
+from crystaledge.bundle_writer import Part, write_bundle
 from crystaledge.files import sha256_of
 from crystaledge.identity.spec import IdentityDecision
 from crystaledge.manifest.model import MANIFEST_NAME, FileRole
-from crystaledge_export.bundle_writer import Part, write_bundle
 from tests.support.manifests import CARD, CARD_FILE, GRAPH_FILE, tiny_manifest
 from tests.support.step_graphs import tiny_step_bytes
 

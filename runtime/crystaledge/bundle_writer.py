@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +51,24 @@ def write_bundle(path: Path, manifest: Manifest, parts: tuple[Part, ...], *, for
         (folder / MANIFEST_NAME).write_text(text, encoding="utf-8")
         Bundle.open(folder)
     return Bundle.open(path)
+
+
+def update_bundle(bundle: Bundle, manifest: Manifest, parts: tuple[Part, ...], *, drop: Collection[str] = ()) -> Bundle:
+    """Put files into a bundle and take others out; the folder changes as a whole or stays as it was.
+
+    Args:
+        manifest: what the bundle will promise; its `files` are made here.
+        parts: new files; one of the same path is replaced.
+        drop: paths that go.
+
+    Raises:
+        ManifestError, BundleError: the result breaks the contract; nothing has changed.
+    """
+    gone = {*drop, *(part.path for part in parts)}
+    kept = tuple(Part(e.path, e.role, bundle.contents[e.path]) for e in bundle.manifest.files if e.path not in gone)
+    everything = kept + parts
+    complete = replace(manifest, files=tuple(part.entry for part in everything))
+    return write_bundle(bundle.path, complete, everything, force=True)
 
 
 def npz_bytes(arrays: Mapping[str, NDArray[np.float32] | NDArray[np.uint8]]) -> bytes:

@@ -15,10 +15,10 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from crystaledge.bundle import Bundle
+from crystaledge.bundle_writer import Part, npz_bytes, write_bundle
 from crystaledge.errors import BundleError, ManifestError, OutputExistsError
 from crystaledge.files import sha256_of
 from crystaledge.manifest.model import FileEntry, FileRole, Manifest
-from crystaledge_export.bundle_writer import Part, npz_bytes, write_bundle
 from crystaledge_export.export import Exported
 
 NAMES = st.from_regex(r"[a-z][a-z_.]{0,8}[a-z]", fullmatch=True)
