@@ -23,18 +23,15 @@ Rebuild = Callable[[ModelProto], ModelProto]
 """From a float model (with corrected biases) to its Q/DQ form."""
 
 
-def bias_corrected(
-    graph: GraphSpec, reference: ModelProto, model: ModelProto, rebuild: Rebuild, batch: Batch, *, threads: int
-) -> ModelProto:
-    """The float model with biases such that its Q/DQ form gives the reference's mean in every channel.
+def bias_corrected(graph: GraphSpec, model: ModelProto, rebuild: Rebuild, batch: Batch, *, threads: int) -> ModelProto:
+    """The float model with biases such that its Q/DQ form has the float form's mean in every channel.
 
     Args:
-        reference: the float graph whose means are wanted.
-        model: the float graph that is quantized, by `rebuild`; nodes are named as in the reference.
+        model: the float graph that `rebuild` quantizes.
         batch: sequences to average over.
     """
     nodes = [node for node in weighted_nodes(model) if node.bias is not None]
-    wanted = _channel_means(graph, reference, nodes, batch, threads)
+    wanted = _channel_means(graph, model, nodes, batch, threads)
     for index, node in enumerate(nodes):
         found = _channel_means(graph, rebuild(model), nodes[index : index + 1], batch, threads)
         assert node.bias is not None

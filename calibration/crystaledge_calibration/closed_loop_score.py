@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,12 +43,16 @@ class Score:
 
 
 class Judge:
-    """Scores candidates against the float graph's own rollout; holds at most `BATCH` sequences."""
+    """Scores candidates against the float graph's own rollout; holds at most `BATCH` sequences.
+
+    Args:
+        workers: candidates that are scored side by side, each on one thread.
+    """
 
     def __init__(
-        self, graph: GraphSpec, model: ModelProto, sequences: SequenceSet, preprocessing: Preprocessing, *, threads: int
+        self, graph: GraphSpec, model: ModelProto, sequences: SequenceSet, preprocessing: Preprocessing, *, workers: int
     ) -> None:
-        self._graph, self._threads = graph, threads
+        self._graph, self._workers = graph, workers
         self._batch: Batch = next(sequences.batches(preprocessing, size=BATCH))
         self._reference = self._states(model)
 
@@ -55,8 +60,13 @@ class Judge:
         """Roll a candidate out over the same sequences, its own state fed back."""
         return Score(cosine_rows(self._reference, self._states(candidate)))
 
+    def score_all(self, candidates: Sequence[ModelProto]) -> list[Score]:
+        """Scores of several candidates, in their order."""
+        with ThreadPoolExecutor(self._workers) as pool:
+            return list(pool.map(self.score, candidates))
+
     def _states(self, model: ModelProto) -> Array:
-        outputs = closed_loop(self._graph, watched_step(model, (), threads=self._threads), self._batch)
+        outputs = closed_loop(self._graph, watched_step(model, ()), self._batch)
         return np.stack([joined_states(self._graph, step) for step in outputs])
 
 

@@ -20,7 +20,7 @@ from crystaledge_calibration.ranges import Observations
 from crystaledge_calibration.step_model import WeightedNode, weighted_nodes, weights_of, with_weights
 
 Array = NDArray[np.float32]
-_TRANSPARENT_AFTER = frozenset({"ReduceMean", "GlobalAveragePool"})
+_TRANSPARENT_AFTER = frozenset({"ReduceMean", "GlobalAveragePool", "Flatten"})
 _SMALLEST = 1e-6
 _WIDEST = 8.0
 """No channel is scaled further than by this factor: a nearly dead one is noise, not range."""

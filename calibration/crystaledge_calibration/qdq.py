@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import ModelProto
+from onnx import ModelProto, helper
 from onnxruntime.quantization import CalibrationMethod, QuantType
 from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from crystaledge.manifest.model import Target
-from crystaledge_calibration.step_model import WEIGHTED_OPS, weighted_nodes
+from crystaledge_calibration.step_model import WEIGHTED_OPS, quantizable_nodes
 
-MOST_IR_VERSION = 10
-"""What TensorRT 10.3 and ONNX Runtime 1.18 read."""
+MOST_IR_VERSION = 8
+"""That of opset 18, which every TensorRT from 8.5 on reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,11 @@ def quantized_tensors(model: ModelProto, target: Target) -> tuple[str, ...]:
     TensorRT: the data inputs of Conv, Gemm and MatMul. CPU: their outputs too, since ONNX Runtime
     fuses Q/DQ only where both sides of an operator have it.
     """
-    nodes = weighted_nodes(model)
-    names = [node.data for node in nodes]
+    names = [node.data for node in quantizable_nodes(model)]
     if target is Target.CPU:
         names += [name for node in model.graph.node if node.op_type in _CPU_OPS for name in (*node.input, *node.output)]
-    weights = {i.name for i in model.graph.initializer}
-    return tuple(dict.fromkeys(name for name in names if name and name not in weights))
+    border = {i.name for i in model.graph.initializer} | {value.name for value in model.graph.output}
+    return tuple(dict.fromkeys(name for name in names if name and name not in border))
 
 
 def with_qdq(
@@ -60,11 +59,11 @@ def with_qdq(
         nodes: weighted nodes that become int8.
     """
     chosen = [node.name for node in model.graph.node if _belongs(node, target, nodes)]
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
+    copy, apart = _read_apart(model, chosen)
     if not chosen:
         return copy
-    tensors = {name: TensorData(lowest=np.float32(r.low), highest=np.float32(r.high)) for name, r in ranges.items()}
+    named = {**ranges, **{other: ranges[name] for name, other in apart.items() if name in ranges}}
+    tensors = {name: TensorData(lowest=np.float32(r.low), highest=np.float32(r.high)) for name, r in named.items()}
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)  # the quantizer advises its own pre-processing through the root logger
@@ -82,12 +81,49 @@ def with_qdq(
             extra_options=_options(target),
         )
         quantizer.quantize_model()
+        quantizer.model.topological_sort()  # it appends Q/DQ at the end; ONNX wants makers before readers
     finally:
         root.setLevel(level)
-    return _plain(quantizer.model.model)
+    return _plain(_joined(quantizer.model.model, apart))
 
 
 _CPU_OPS = frozenset({"Conv", "Gemm", "MatMul", "Relu", "Add"})
+
+
+def _read_apart(model: ModelProto, chosen: Collection[str]) -> tuple[ModelProto, dict[str, str]]:
+    """A copy in which quantized nodes read their own copy of a tensor that float nodes read too.
+
+    The quantizer would give every reader the eight bits: the state's in the gates' sums, for one.
+
+    Returns:
+        The graph, and the copy's name by tensor.
+    """
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    outside = {name for node in model.graph.node if node.name not in chosen for name in node.input}
+    inputs = {value.name for value in model.graph.input}
+    apart: dict[str, str] = {}
+    for node in copy.graph.node:
+        if node.name in chosen and node.input[0] in outside:
+            apart[node.input[0]] = f"{node.input[0]}_read"
+            node.input[0] = apart[node.input[0]]
+    for name, other in apart.items():
+        identity = helper.make_node("Identity", [name], [other], name=other)
+        place = 0 if name in inputs else 1 + next(i for i, n in enumerate(copy.graph.node) if name in n.output)
+        copy.graph.node.insert(place, identity)
+    return copy, apart
+
+
+def _joined(model: ModelProto, apart: Mapping[str, str]) -> ModelProto:
+    """Take the copies out again: their Q reads the tensor itself."""
+    originals = {other: name for name, other in apart.items()}
+    for node in model.graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = originals.get(name, name)
+    kept = [node for node in model.graph.node if node.name not in originals]
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
+    return model
 
 
 def _belongs(node: onnx.NodeProto, target: Target, nodes: Collection[str]) -> bool:
@@ -99,8 +135,8 @@ def _belongs(node: onnx.NodeProto, target: Target, nodes: Collection[str]) -> bo
 def _options(target: Target) -> dict[str, Any]:
     options: dict[str, Any] = {"WeightSymmetric": True, "ActivationSymmetric": target is Target.TENSORRT}
     if target is Target.TENSORRT:  # outputs in int8 would forbid Conv+Relu and Conv+Add fusion
-        options |= {"QuantizeBias": False, "OpTypesToExcludeOutputQuantization": sorted(WEIGHTED_OPS)}
-    return options
+        return options | {"QuantizeBias": False, "OpTypesToExcludeOutputQuantization": sorted(WEIGHTED_OPS)}
+    return options | {"OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul"]}  # gates get float sums
 
 
 def _plain(model: ModelProto) -> ModelProto:

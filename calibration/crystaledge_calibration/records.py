@@ -155,6 +155,8 @@ class DecisionParity:
     """Sequences that the float graph commits."""
     most_frames_apart: int
     """Largest distance of the commit frames; the horizon where one side alone commits."""
+    auc_step: int
+    """Checked step at which the area under the curve falls most; the numbers below are of that step."""
     auc_float: float
     auc_deployed: float
     auc_loss: Interval

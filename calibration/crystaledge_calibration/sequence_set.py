@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,23 @@ from crystaledge.locate import FixedBox, crop
 from crystaledge.preprocessing.preprocessor import Preprocessor
 from crystaledge.preprocessing.spec import Preprocessing
 from crystaledge.sources.frame import Frame
-from crystaledge_calibration.clips import MOST_FRAMES, Clip, PhotoClip, SourceFile
+from crystaledge_calibration.clips import MOST_FRAMES, Clip, PhotoClip, SourceFile, VideoClip
+from crystaledge_calibration.records import SequenceSetRecord
 
 Array = NDArray[np.float32]
 FEWEST_SEQUENCES = 2
 BATCH = 64
 """Sequences that are rolled out together."""
+
+
+class Half(Enum):
+    """Which of a clip's distinct frames are shown."""
+
+    BOTH = "both"
+    ENROL = "enrol"
+    """The first half of a film, every second photograph."""
+    PROBE = "probe"
+    """The rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +73,26 @@ class SequenceSet:
     box: FixedBox
     too_short: int
     """Clips that were left out for having fewer distinct frames than the warm-up."""
+    half: Half = Half.BOTH
 
     @property
     def sha256(self) -> str:
         """Of the exact contents and their schedule."""
         parts = [f.sha256 for f in self.files] + [f"{len(self.clips)} {self.steps} {self.seed} {self.box}"]
         return sha256_of("\n".join(parts).encode())
+
+    def record(self) -> SequenceSetRecord:
+        """What a bundle keeps of the set: hashes, no names."""
+        photos, video = isinstance(self.clips[0], PhotoClip), isinstance(self.clips[0], VideoClip)
+        return SequenceSetRecord(
+            source="identities" if photos else "video" if video else "synthetic",
+            sequences=len(self.clips),
+            steps=self.steps,
+            seed=self.seed,
+            too_short=self.too_short,
+            sha256=self.sha256,
+            files=tuple(sorted({file.sha256 for file in self.files})),
+        )
 
     def batches(self, preprocessing: Preprocessing, *, size: int = BATCH) -> Iterator[Batch]:
         """The sequences, decoded batch by batch; nothing of a batch is kept when the next one comes."""
@@ -84,7 +110,8 @@ class SequenceSet:
         return replace(self, clips=others), replace(self, clips=chosen)
 
     def _observed(self, clip: Clip, number: int, preprocessor: Preprocessor) -> ObservedClip:
-        rows = np.stack([preprocessor(_looked_at(frame, self.box), frame.color) for frame in clip.frames()])
+        frames = _half_of(clip.frames(), self.half, in_time=clip.in_time)
+        rows = np.stack([preprocessor(_looked_at(frame, self.box), frame.color) for frame in frames])
         generator = np.random.default_rng((self.seed, number))
         return ObservedClip(rows, show_order(len(rows), self.steps, generator, in_time=clip.in_time))
 
@@ -140,6 +167,16 @@ def choose_sequences(
         progress(1)
     unique = tuple(dict.fromkeys(files))
     return SequenceSet(clips=chosen, files=unique, steps=steps, seed=seed, box=box, too_short=len(clips) - len(usable))
+
+
+def _half_of(frames: tuple[Frame, ...], half: Half, *, in_time: bool) -> tuple[Frame, ...]:
+    if half is Half.BOTH:
+        return frames
+    first = half is Half.ENROL
+    if in_time:
+        middle = len(frames) // 2
+        return frames[:middle] if first else frames[middle:]
+    return frames[0 if first else 1 :: 2]
 
 
 def _trimmed(clip: Clip, generator: np.random.Generator) -> Clip:

@@ -46,6 +46,15 @@ def weighted_nodes(model: ModelProto) -> tuple[WeightedNode, ...]:
     )
 
 
+def quantizable_nodes(model: ModelProto) -> tuple[WeightedNode, ...]:
+    """The weighted nodes that may become int8: all but those that read an output of the graph.
+
+    Q/DQ on such a tensor would put eight bits between one step's state and the next.
+    """
+    outputs = {value.name for value in model.graph.output}
+    return tuple(node for node in weighted_nodes(model) if node.data not in outputs)
+
+
 def weights_of(model: ModelProto) -> dict[str, NDArray[np.generic]]:
     """All initializers by name."""
     return {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, _ArgumentGroup
 from pathlib import Path
 
 from crystaledge.cli.verb import Verb
-from crystaledge.commands.verbs import choice, positive, seed, threads
+from crystaledge.commands.verbs import choice, face_box, positive, seed, threads
 from crystaledge.manifest.model import Target
 from crystaledge_calibration.choices import Calibrator, LintTarget
 
@@ -23,7 +23,7 @@ def _configure_quantize(parser: ArgumentParser) -> None:
         help="whose rules the Q/DQ graph follows",
     )
     parser.add_argument("--graph", metavar="NAME", help="float32 step graph to quantize (default: the first)")
-    _configure_sequences(parser.add_argument_group("calibration set"), sequences=128, steps=64)
+    _configure_sequences(parser.add_argument_group("calibration set"), sequences=128, steps=64, warm_up=3)
     recipe = parser.add_argument_group("recipe (every step is measured; what does not help is not taken)")
     recipe.add_argument(
         "--calibrator",
@@ -38,7 +38,6 @@ def _configure_quantize(parser: ArgumentParser) -> None:
     recipe.add_argument(
         "--keep-float", action="append", default=[], metavar="NODE", help="leave this node in float32; may be repeated"
     )
-    recipe.add_argument("--ablation", action="store_true", help="measure every step alone too, and record the table")
     parser.add_argument("--force", action="store_true", help="replace the bundle's graph for the same target")
 
 
@@ -61,7 +60,7 @@ def _configure_verify(parser: ArgumentParser) -> None:
         "--horizon", type=positive, default=1000, metavar="T", help="closed-loop steps (default: %(default)s)"
     )
     group = parser.add_argument_group("verification set (never that of the calibration)")
-    _configure_sequences(group, sequences=128, steps=None)
+    _configure_sequences(group, sequences=128, steps=None, warm_up=4)
     group.add_argument(
         "--leave-out-calibrated",
         action="store_true",
@@ -69,7 +68,7 @@ def _configure_verify(parser: ArgumentParser) -> None:
     )
 
 
-def _configure_sequences(group: _ArgumentGroup, *, sequences: int, steps: int | None) -> None:
+def _configure_sequences(group: _ArgumentGroup, *, sequences: int, steps: int | None, warm_up: int) -> None:
     group.add_argument(
         "--data",
         default="synthetic",
@@ -88,8 +87,22 @@ def _configure_sequences(group: _ArgumentGroup, *, sequences: int, steps: int | 
             metavar="N",
             help="steps of a sequence (default: %(default)s)",
         )
+    group.add_argument(
+        "--warm-up",
+        type=positive,
+        default=warm_up,
+        metavar="N",
+        help="distinct frames that a sequence must have; shorter ones are left out (default: %(default)s)",
+    )
+    group.add_argument(
+        "--face-box",
+        type=face_box,
+        default=(0.0, 0.0, 1.0, 1.0),
+        metavar="X1,Y1,X2,Y2",
+        help="where the face is, as shares of the frame's width and height (default: the whole frame)",
+    )
     group.add_argument("--seed", type=seed, default=0, metavar="N", help="draws sequences and frames (default: 0)")
-    group.add_argument("--threads", type=threads, default=1, metavar="N", help="threads of the engine (default: 1)")
+    group.add_argument("--threads", type=threads, metavar="N", help="threads of the engine (default: all cores)")
 
 
 QUANTIZE = Verb(

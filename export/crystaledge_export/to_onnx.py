@@ -15,10 +15,12 @@ from crystaledge.tensors import BATCH
 from crystaledge_export.description import StepDescription
 from crystaledge_export.errors import GuardError
 from crystaledge_export.guards import guard_example_batch, guard_no_hidden_state
+from crystaledge_export.pooling import pool_globally
 
 OPSET = 18
 """What every TensorRT from JetPack 6 on parses, and ONNX Runtime on every Python we support."""
-IR_VERSION = 10
+IR_VERSION = 8
+"""The IR of opset 18, which TensorRT 8 on JetPack 5 and 6.0 was built with."""
 
 
 def onnx_from_step(description: StepDescription, *, example_batch: int = 2) -> onnx.ModelProto:
@@ -53,7 +55,9 @@ def onnx_from_step(description: StepDescription, *, example_batch: int = 2) -> o
     if program is None:
         msg = f"The exporter gave nothing for the step {description.name!r}."
         raise GuardError(msg)
-    return _reproducible(program.model_proto)
+    model = program.model_proto  # made anew at every access
+    pool_globally(model)
+    return _reproducible(model)
 
 
 def example_arguments(description: StepDescription, batch: int) -> tuple[Tensor, ...]:

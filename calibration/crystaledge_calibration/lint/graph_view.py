@@ -49,6 +49,11 @@ class Node:
         """The tensor at an input; empty where that input is left out."""
         return self.inputs[index] if index < len(self.inputs) else ""
 
+    @property
+    def output(self) -> str:
+        """The first output; empty where a broken file gives it none."""
+        return self.outputs[0] if self.outputs else ""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GraphView:

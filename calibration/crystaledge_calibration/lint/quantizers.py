@@ -22,6 +22,7 @@ class Kind(Enum):
 
 QUANTIZING_OPS = frozenset(kind.value for kind in Kind)
 ONNX_DEFAULT_AXIS = 1
+_TO_A_WEIGHT = QUANTIZING_OPS | {"Identity", "Transpose", "Reshape", "Cast"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +39,9 @@ class Quantizer:
     """Of the quantized side, a value of `onnx.TensorProto.DataType`; None where the file does not tell."""
     of_constant: bool
     """Whether it works on a weight or a bias rather than on an activation."""
+
+    repeats: bool
+    """A DQ with the very constants and axis of the Q that it reads: what is wrong with them is said of the Q."""
 
     @property
     def has_zero_point(self) -> bool:
@@ -62,7 +66,7 @@ def quantizers_of(view: GraphView) -> tuple[Quantizer, ...]:
 
 def _quantizer(view: GraphView, node: Node) -> Quantizer:
     zero_point = view.constants.get(node.input(2))
-    source = view.origin(node.input(0), through=("Identity", *QUANTIZING_OPS))
+    source = view.origin(node.input(0), through=_TO_A_WEIGHT)
     return Quantizer(
         node=node,
         kind=Kind(node.op_type),
@@ -70,7 +74,15 @@ def _quantizer(view: GraphView, node: Node) -> Quantizer:
         zero_point=None if zero_point is None else zero_point.value,
         element_type=_element_type(view, node),
         of_constant=source in view.constants,
+        repeats=_repeats(view, node),
     )
+
+
+def _repeats(view: GraphView, node: Node) -> bool:
+    maker = view.maker(node.input(0))
+    if maker is None or node.op_type != Kind.DEQUANTIZE.value or maker.op_type != Kind.QUANTIZE.value:
+        return False
+    return maker.inputs[1:] == node.inputs[1:] and maker.attribute("axis") == node.attribute("axis")
 
 
 def _scale(view: GraphView, name: str) -> NDArray[np.float64] | None:

@@ -48,6 +48,8 @@ class FileRole(Enum):
     GRAPH = "graph"
     GOLDEN = "golden"
     MODEL_CARD = "model_card"
+    TRAINED = "trained"
+    """Weights and ranges that quantization-aware training left; `quantize` builds its graph from them."""
     CALIBRATION = "calibration"
     """How a quantized graph was made: the calibration set by hash, ranges, what stayed float and why."""
     VERIFICATION = "verification"

@@ -1,0 +1,1 @@
+"""Working halves of the verbs; each is imported when it runs."""

@@ -1,0 +1,71 @@
+"""`crystaledge quantize`."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from crystaledge.bundle import Bundle
+from crystaledge.cli.verb import Outcome, talk
+from crystaledge.jsonio import encode
+from crystaledge.sources.open import SYNTHETIC
+from crystaledge_calibration.commands.sequences import (
+    SYNTHETIC_NOTE,
+    clips_of,
+    progress_bar,
+    sequences_of,
+    threads_of,
+)
+from crystaledge_calibration.quantize import Quantized, add_to_bundle, graph_to_quantize, quantize_graph
+from crystaledge_calibration.recipe import RecipeOptions
+from crystaledge_calibration.records import Limits
+
+SCENE_SEED = 0
+
+
+def run(arguments: Namespace) -> Outcome:
+    """Quantize a bundle's step graph; see the verb's help."""
+    bundle = Bundle.open(arguments.bundle)
+    graph = graph_to_quantize(bundle, arguments.graph, arguments.target, force=arguments.force)
+    if arguments.data == SYNTHETIC:
+        talk(SYNTHETIC_NOTE)
+    sequences = sequences_of(arguments, clips_of(arguments, scene_seed=SCENE_SEED), steps=arguments.steps)
+    options = RecipeOptions(
+        target=arguments.target,
+        calibrator=arguments.calibrator,
+        equalize=not arguments.no_equalize,
+        correct_bias=not arguments.no_bias_correction,
+        keep_float=tuple(arguments.keep_float),
+        workers=threads_of(arguments),
+    )
+    with progress_bar(None, "rolling out") as advance:
+        quantized = quantize_graph(
+            bundle,
+            graph,
+            sequences,
+            options,
+            limits=Limits(),
+            search=not arguments.no_search,
+            use_trained=not arguments.no_trained,
+            progress=advance,
+        )
+    add_to_bundle(bundle, quantized)
+    return Outcome(text=_text(quantized), data=encode(quantized.record))
+
+
+def _text(quantized: Quantized) -> str:
+    record = quantized.record
+    file = record.accounting[-1]
+    rows = [f"{quantized.graph.name}: {record.calibrated_on.sequences} sequences of {record.calibrated_on.steps} steps"]
+    width = max(len(step.name) for step in record.recipe)
+    rows += [
+        f"  {'+' if step.taken else ' '} {step.name:{width}}  1 - cosine {step.loss:.2e}, "
+        f"cosine at the worst step: mean {step.cosine_mean:.5f}, 1st percentile {step.cosine_p01:.5f}"
+        for step in record.recipe
+    ]
+    rows += [f"  {node.node}: {node.reason}" for node in record.nodes if node.reason != "int8"]
+    rows.append(
+        f"  {record.macs_int8:.1%} of the MACs in int8; {file.int8_bytes / 1000:.1f} kB, "
+        f"{file.int8_bytes / file.float32_bytes:.2f} of float32"
+    )
+    rows.append("  not fit to run before `crystaledge verify` has passed it")
+    return "\n".join(rows)
