@@ -7,15 +7,15 @@ run on their own state, node after node in the order in which they run.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto
 
 from crystaledge.manifest.model import GraphSpec
-from crystaledge_calibration.observe import closed_loop, watched_step
 from crystaledge_calibration.sequence_set import Batch
+from crystaledge_calibration.split import SplitStep
 from crystaledge_calibration.step_model import WeightedNode, weighted_nodes, weights_of, with_weights
 
 Array = NDArray[np.float32]
@@ -43,14 +43,22 @@ def bias_corrected(graph: GraphSpec, model: ModelProto, rebuild: Rebuild, batch:
 def _channel_means(
     graph: GraphSpec, model: ModelProto, nodes: list[WeightedNode], batch: Batch, threads: int
 ) -> dict[str, Array]:
-    """Mean of each node's output per channel over all steps and sequences."""
-    step = watched_step(model, [node.output for node in nodes], threads=threads)
-    total: dict[str, NDArray[np.float64]] = {}
-    steps = 0
-    for outputs in closed_loop(graph, step, batch):
-        steps += 1
-        for node in nodes:
-            values = outputs[node.output]
-            mean = values.mean(axis=(0, *range(2, values.ndim)), dtype=np.float64)
-            total[node.name] = total.get(node.name, 0.0) + mean
-    return {name: (value / steps).astype(np.float32) for name, value in total.items()}
+    """Mean of each node's output per channel, over distinct frames or, behind the state, over all steps."""
+    split = SplitStep(graph, model, [node.output for node in nodes], threads=threads)
+    total = {node.output: np.zeros(1) for node in nodes}
+    count = dict.fromkeys(total, 0)
+    encoded = []
+
+    def take(outputs: Mapping[str, Array], names: Iterable[str]) -> None:
+        for name in names:
+            values = outputs[name]
+            total[name] = total[name] + values.mean(axis=tuple(range(2, values.ndim)), dtype=np.float64).sum(axis=0)
+            count[name] += len(values)
+
+    for part in split.encode(batch.frames):
+        take(part, split.front_tensors)
+        encoded.append({name: part[name] for name in split.frontier})
+    if split.back_tensors:
+        for outputs in split.roll(batch, encoded):
+            take(outputs, split.back_tensors)
+    return {node.name: (total[node.output] / count[node.output]).astype(np.float32) for node in nodes}

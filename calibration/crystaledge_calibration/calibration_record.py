@@ -59,7 +59,9 @@ def _reason(
         return "given back to float32 by the precision search"
     if node.data in outputs:
         return f"reads {node.data!r}, which leaves the graph in float32"
-    return "its input never changed, so it has no range"
+    if draft.seen[node.data].degenerate:
+        return "its input never changed, so it has no range"
+    return "trained in float32"
 
 
 def calibration_record(

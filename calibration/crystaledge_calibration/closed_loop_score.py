@@ -12,8 +12,8 @@ from onnx import ModelProto
 
 from crystaledge.manifest.model import GraphSpec
 from crystaledge.preprocessing.spec import Preprocessing
-from crystaledge_calibration.observe import closed_loop, watched_step
 from crystaledge_calibration.sequence_set import BATCH, Batch, SequenceSet
+from crystaledge_calibration.split import SplitStep
 
 Array = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -66,7 +66,7 @@ class Judge:
             return list(pool.map(self.score, candidates))
 
     def _states(self, model: ModelProto) -> Array:
-        outputs = closed_loop(self._graph, watched_step(model, ()), self._batch)
+        outputs = SplitStep(self._graph, model).closed_loop(self._batch)
         return np.stack([joined_states(self._graph, step) for step in outputs])
 
 

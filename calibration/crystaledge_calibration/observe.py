@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,22 +13,13 @@ from crystaledge.errors import EngineError
 from crystaledge.manifest.model import GraphSpec
 from crystaledge.preprocessing.spec import Preprocessing
 from crystaledge_calibration.ranges import Observations
-from crystaledge_calibration.rollout import StepFunction, initial_states, observed_inputs
+from crystaledge_calibration.rollout import StepFunction, observed_inputs, stream
 from crystaledge_calibration.sequence_set import Batch, SequenceSet
+from crystaledge_calibration.split import SplitStep
+from crystaledge_calibration.state_source import StateSource
 from crystaledge_calibration.step_model import with_outputs
 
 Array = NDArray[np.float32]
-
-
-class StateSource(Enum):
-    """Where the state comes from while ranges are taken."""
-
-    ROLLOUT = "rollout"
-    """The graph's own, fed back: what deployment does."""
-    ZEROS = "zeros"
-    """A fresh state at every frame: what a folder of images gives every other quantizer. Planted in tests."""
-    NORMAL = "normal"
-    """Standard normal noise: what a random-input quantizer gives. Planted in tests."""
 
 
 def watched_step(model: ModelProto, tensors: Sequence[str], *, threads: int = 1) -> StepFunction:
@@ -44,25 +34,15 @@ def watched_step(model: ModelProto, tensors: Sequence[str], *, threads: int = 1)
         except Exception as error:  # ONNX Runtime's own exception types share no base but this
             msg = f"ONNX Runtime failed while a rollout ran: {str(error).splitlines()[0]}"
             raise EngineError(msg) from error
-        return {**dict(zip(names, answers, strict=True)), **{t: feeds[t] for t in tensors if t in feeds}}
+        return dict(zip(names, answers, strict=True))
 
     return step
 
 
-def closed_loop(
-    graph: GraphSpec, step: StepFunction, batch: Batch, *, source: StateSource = StateSource.ROLLOUT
-) -> Iterator[Mapping[str, Array]]:
-    """Outputs of each step over a batch of sequences."""
+def closed_loop(graph: GraphSpec, step: StepFunction, batch: Batch) -> Iterator[Mapping[str, Array]]:
+    """Outputs of each step over a batch of sequences, the whole graph at every step."""
     (observed,) = observed_inputs(graph)
-    generator = np.random.default_rng(0)
-    states = initial_states(graph, len(batch))
-    for rows in batch.steps():
-        if source is StateSource.NORMAL:
-            states = {k: generator.standard_normal(v.shape).astype(np.float32) for k, v in states.items()}
-        outputs = step({observed: rows, **states})
-        yield outputs
-        if source is StateSource.ROLLOUT:
-            states = {pair.input: outputs[pair.output] for pair in graph.states}
+    return stream(graph, step, ({observed: rows} for rows in batch.steps()))
 
 
 def observe_ranges(
@@ -81,11 +61,16 @@ def observe_ranges(
     Args:
         progress: told how many sequence-steps were taken since the last call.
     """
-    step = watched_step(model, tensors, threads=threads)
+    split = SplitStep(graph, model, tensors, threads=threads)
     seen = {name: Observations() for name in tensors}
     for batch in sequences.batches(preprocessing):
-        for outputs in closed_loop(graph, step, batch, source=source):
-            for name, observations in seen.items():
-                observations.add(outputs[name])
+        encoded = []
+        for part in split.encode(batch.frames):
+            for name in split.front_tensors:
+                seen[name].add(part[name])
+            encoded.append({name: part[name] for name in split.frontier})
+        for outputs in split.roll(batch, encoded, source=source):
+            for name in split.back_tensors:
+                seen[name].add(outputs[name])
             progress(len(batch))
     return seen

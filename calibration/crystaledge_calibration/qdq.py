@@ -15,6 +15,7 @@ from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from crystaledge.manifest.model import Target
+from crystaledge_calibration.residual import quantized_sums, residual_sums, with_skip_qdq
 from crystaledge_calibration.step_model import WEIGHTED_OPS, quantizable_nodes
 
 MOST_IR_VERSION = 8
@@ -37,12 +38,16 @@ class TensorRange:
 def quantized_tensors(model: ModelProto, target: Target) -> tuple[str, ...]:
     """Tensors that need a range for a target, in the order in which they are made.
 
-    TensorRT: the data inputs of Conv, Gemm and MatMul. CPU: their outputs too, since ONNX Runtime
-    fuses Q/DQ only where both sides of an operator have it.
+    TensorRT: the data inputs of Conv, Gemm and MatMul, and the skip branches of residual sums. CPU:
+    outputs of Conv, Relu and residual sums too, since ONNX Runtime fuses Q/DQ only where both sides
+    of an operator have it.
     """
     names = [node.data for node in quantizable_nodes(model)]
+    names += [one.skip_tensor for one in residual_sums(model)]
     if target is Target.CPU:
-        names += [name for node in model.graph.node if node.op_type in _CPU_OPS for name in (*node.input, *node.output)]
+        sums = {one.add for one in residual_sums(model)}
+        fused = [n for n in model.graph.node if n.op_type in ("Conv", "Relu") or n.name in sums]
+        names += [name for node in fused for name in (*node.input, *node.output)]
     border = {i.name for i in model.graph.initializer} | {value.name for value in model.graph.output}
     return tuple(dict.fromkeys(name for name in names if name and name not in border))
 
@@ -58,7 +63,8 @@ def with_qdq(
         ranges: of every tensor in `quantized_tensors`.
         nodes: weighted nodes that become int8.
     """
-    chosen = [node.name for node in model.graph.node if _belongs(node, target, nodes)]
+    sums = quantized_sums(model, nodes)
+    chosen = [node.name for node in model.graph.node if _belongs(node, target, nodes, {one.add for one in sums})]
     copy, apart = _read_apart(model, chosen)
     if not chosen:
         return copy
@@ -84,10 +90,13 @@ def with_qdq(
         quantizer.model.topological_sort()  # it appends Q/DQ at the end; ONNX wants makers before readers
     finally:
         root.setLevel(level)
-    return _plain(_joined(quantizer.model.model, apart))
+    result = _joined(quantizer.model.model, apart)
+    if target is Target.TENSORRT:
+        with_skip_qdq(result, sums, {name: r.amax for name, r in ranges.items()})
+    return _plain(result)
 
 
-_CPU_OPS = frozenset({"Conv", "Gemm", "MatMul", "Relu", "Add"})
+_CPU_OPS = frozenset({"Relu", "Add"})
 
 
 def _read_apart(model: ModelProto, chosen: Collection[str]) -> tuple[ModelProto, dict[str, str]]:
@@ -126,10 +135,10 @@ def _joined(model: ModelProto, apart: Mapping[str, str]) -> ModelProto:
     return model
 
 
-def _belongs(node: onnx.NodeProto, target: Target, nodes: Collection[str]) -> bool:
+def _belongs(node: onnx.NodeProto, target: Target, nodes: Collection[str], sums: Collection[str]) -> bool:
     if node.op_type in WEIGHTED_OPS:
         return node.name in nodes
-    return target is Target.CPU and node.op_type == "Relu"
+    return target is Target.CPU and (node.op_type == "Relu" or node.name in sums)
 
 
 def _options(target: Target) -> dict[str, Any]:

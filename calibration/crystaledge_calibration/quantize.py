@@ -21,14 +21,14 @@ from crystaledge_calibration.lint.findings import Finding as LintFinding
 from crystaledge_calibration.lint.findings import Severity
 from crystaledge_calibration.lint.lint import lint_graph
 from crystaledge_calibration.recipe import Recipe, RecipeOptions, Workbench
-from crystaledge_calibration.records import CalibrationRecord, Limits
-from crystaledge_calibration.search import give_back, sensitivities
+from crystaledge_calibration.records import CalibrationRecord
+from crystaledge_calibration.search import sensitivities
 from crystaledge_calibration.sequence_set import SequenceSet
-from crystaledge_calibration.step_model import weighted_nodes
+from crystaledge_calibration.step_model import quantizable_nodes, weighted_nodes
 from crystaledge_calibration.trained import Trained, read_trained
 
-CHOOSE_BY_EVERY = 4
-"""Every fourth sequence is kept out of the ranges, to choose by."""
+CHOOSE_BY_EVERY = 2
+"""Every second sequence is kept out of the ranges, to choose by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +71,12 @@ def quantize_graph(
     sequences: SequenceSet,
     options: RecipeOptions,
     *,
-    limits: Limits,
-    search: bool = True,
     use_trained: bool = True,
     progress: Callable[[int], object] = lambda done: None,
 ) -> Quantized:
     """Calibrate and quantize a graph in closed loop.
 
     Args:
-        limits: what the precision search aims at, on sequences kept out of the ranges.
         progress: told how many sequence-steps were observed since the last call.
 
     Raises:
@@ -93,12 +90,8 @@ def quantize_graph(
     judge = Judge(graph, model, choosing, preprocessing, workers=options.workers)
     recipe = Recipe(Workbench(graph, model, calibrating, judge, preprocessing, options, progress))
     best = recipe.run(trained_for(bundle) if use_trained else None)
-    sensitivity = sensitivities(judge, best.draft)
-    given_back: tuple[str, ...] = ()
-    rows = tuple(recipe.rows)
-    if search:
-        searched = give_back(judge, best, sensitivity, limits)
-        best, given_back, rows = searched.best, searched.given_back, rows + searched.rows
+    everything = tuple(node.name for node in quantizable_nodes(model))
+    sensitivity = sensitivities(judge, replace(best.draft, nodes=everything))
     built = best.draft.build()
     spec = _spec(graph, built, options.target)
     _refuse_illegal((graph, model), (spec, built))
@@ -106,9 +99,9 @@ def quantize_graph(
         spec,
         sequences=sequences,
         chosen_on=len(choosing.clips),
-        recipe=rows,
+        recipe=tuple(recipe.rows),
         ranges=range_records(spec, best.draft),
-        nodes=node_records(model, best.draft, sensitivity, given_back=given_back, kept=options.keep_float),
+        nodes=node_records(model, best.draft, sensitivity, given_back=recipe.given_back, kept=options.keep_float),
         accounting=accounting(model, built),
     )
     return Quantized(spec, built, record)

@@ -16,7 +16,7 @@ BINS = 4096
 LEVELS = 127
 """Positive steps of symmetric int8."""
 PERCENTILE = 99.99
-_MOST_COUNTED = 1 << 16
+_MOST_COUNTED = 1 << 15
 """Values of one array that go into the histogram; its extremes are taken from all."""
 _ENTROPY_STRIDE = 16
 _MSE_CUTS = 96
@@ -51,10 +51,13 @@ class Observations:
 
     def add(self, values: Array) -> None:
         """Take in an array `(B, C, ...)` of finite values."""
-        low, high = float(values.min()), float(values.max())
+        rows = values.reshape(*values.shape[:2], -1)
+        lows, highs = rows.min(axis=2).min(axis=0), rows.max(axis=2).max(axis=0)
+        low, high = float(lows.min()), float(highs.max())
         self._note_constant(low, high)
         self.low, self.high = (min(self.low, low), max(self.high, high)) if self._seen else (low, high)
-        self._add_channels(values)
+        self.channel_low = np.minimum(self.channel_low, lows) if self._seen else lows
+        self.channel_high = np.maximum(self.channel_high, highs) if self._seen else highs
         self._count(np.abs(_thinned(values)), max(abs(low), abs(high)))
         self._seen = True
 
@@ -69,12 +72,6 @@ class Observations:
             self.constant = None
         elif not self._seen:
             self.constant = low
-
-    def _add_channels(self, values: Array) -> None:
-        others = (0, *range(2, values.ndim))
-        low, high = values.min(axis=others), values.max(axis=others)
-        self.channel_low = np.minimum(self.channel_low, low) if self._seen else low
-        self.channel_high = np.maximum(self.channel_high, high) if self._seen else high
 
     def _count(self, magnitudes: Array, largest: float) -> None:
         if self.edge == 0.0:

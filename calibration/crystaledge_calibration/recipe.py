@@ -15,12 +15,14 @@ from crystaledge_calibration.choices import Calibrator
 from crystaledge_calibration.closed_loop_score import Judge
 from crystaledge_calibration.draft import TRAINED, Cut, Draft, Tried, cuts_by, tried
 from crystaledge_calibration.equalize import equalized
-from crystaledge_calibration.observe import StateSource, observe_ranges
+from crystaledge_calibration.observe import observe_ranges
 from crystaledge_calibration.qdq import quantized_tensors
 from crystaledge_calibration.ranges import Observations
 from crystaledge_calibration.records import RecipeStep
+from crystaledge_calibration.search import Goal, give_back
 from crystaledge_calibration.sequence_set import SequenceSet
-from crystaledge_calibration.step_model import quantizable_nodes, with_weights
+from crystaledge_calibration.state_source import StateSource
+from crystaledge_calibration.step_model import quantizable_nodes, weights_of, with_weights
 from crystaledge_calibration.trained import Trained
 
 MIGRATIONS = (0.5, 0.7)
@@ -39,6 +41,8 @@ class RecipeOptions:
     """None tries all and then tensor by tensor."""
     equalize: bool = True
     correct_bias: bool = True
+    goal: Goal | None = None
+    """What the precision search aims at; None for no search."""
     keep_float: tuple[str, ...] = ()
     workers: int = 1
     """Candidates that are scored side by side."""
@@ -67,6 +71,8 @@ class Recipe:
     def __init__(self, bench: Workbench) -> None:
         self._bench = bench
         self.rows: list[RecipeStep] = []
+        self.given_back: tuple[str, ...] = ()
+        """Nodes that the precision search returned to float."""
 
     def run(self, trained: Trained | None) -> Tried:
         """The best draft that the options allow."""
@@ -80,11 +86,25 @@ class Recipe:
             best = self._better(best, f"equalised with migration {migration:g}", self._equalised(seen, migration))
         if options.calibrator is None:
             best = self._better(best, "calibrators tensor by tensor", self._tensor_by_tensor(best))
+        best = self._searched(best)
         if options.correct_bias:
             best = self._better(best, "bias corrected", self._bias_corrected(best.draft))
         if trained is not None and options.target is Target.TENSORRT:
-            best = self._better(best, "trained in closed loop (replaces the steps above)", self._trained(trained))
+            best = self._with_trained(best, trained)
         return best
+
+    def _searched(self, best: Tried) -> Tried:
+        if self._bench.options.goal is None:
+            return best
+        searched = give_back(self._bench.judge, best, self._bench.options.goal)
+        self.rows.extend(searched.rows)
+        self.given_back = searched.given_back
+        return searched.best
+
+    def _with_trained(self, best: Tried, trained: Trained) -> Tried:
+        after = self._better(best, "trained in closed loop (in the place of all steps above)", self._trained(trained))
+        self.given_back = self.given_back if after is best else ()
+        return after
 
     def _by_calibrators(self, model: ModelProto, seen: Mapping[str, Observations]) -> list[Tried]:
         chosen = self._bench.options.calibrator
@@ -115,14 +135,18 @@ class Recipe:
         return self._try(replace(draft, model=corrected))[0]
 
     def _trained(self, trained: Trained) -> Tried:
+        """Weights and ranges as trained; a node without a trained range was trained in float."""
         model = with_weights(self._bench.model, trained.weights)
-        nodes = quantizable_nodes(model)
-        amax = {node.data: trained.amax[node.weight] for node in nodes if node.weight in trained.amax}
-        seen = self._observe(model)
-        if set(amax) != set(seen):
-            msg = "The trained ranges in the bundle do not fit its graph; train and export again."
+        ranged = [node for node in quantizable_nodes(model) if node.weight in trained.amax]
+        if not ranged or not set(trained.weights) <= set(weights_of(model)):
+            msg = "The trained weights in the bundle do not fit its graph; train and export again."
             raise DataError(msg)
-        return self._try(self._draft(model, seen, {name: Cut(value, TRAINED) for name, value in amax.items()}))[0]
+        seen = self._observe(model)
+        cuts = cuts_by(Calibrator.PERCENTILE, seen)  # of the skip branches
+        cuts |= {node.data: Cut(trained.amax[node.weight], TRAINED) for node in ranged}
+        draft = self._draft(model, seen, cuts)
+        names = tuple(node.name for node in ranged if node.name in draft.nodes)
+        return self._try(replace(draft, nodes=names))[0]
 
     def _observe(self, model: ModelProto) -> dict[str, Observations]:
         bench = self._bench

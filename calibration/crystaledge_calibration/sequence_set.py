@@ -35,31 +35,26 @@ class Half(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class ObservedClip:
-    """A clip made ready: its distinct frames as tensor rows, and the order in which they are shown."""
-
-    rows: Array
-    """`(K, 3, h, w)`."""
-    order: NDArray[np.int64]
-    """`(T,)` indices into `rows`."""
-
-
-@dataclass(frozen=True, slots=True)
 class Batch:
-    """Up to `BATCH` sequences, rolled out together; frames are gathered step by step."""
+    """Some sequences that are rolled out together, as tensor rows and the order in which they are shown."""
 
-    clips: tuple[ObservedClip, ...]
+    frames: Array
+    """`(N, 3, h, w)`: the distinct frames of all of its clips."""
+    order: NDArray[np.int64]
+    """`(T, B)`: which of `frames` each sequence shows at each step."""
 
     def __len__(self) -> int:
-        return len(self.clips)
+        return int(self.order.shape[1])
+
+    def places(self) -> Iterator[NDArray[np.int64]]:
+        """Indices into `frames` of each step in turn, `(B,)`."""
+        return iter(self.order)
 
     def steps(self) -> Iterator[Array]:
         """Observations `(B, 3, h, w)` of each step in turn; the array is reused."""
-        out = np.empty((len(self.clips), *self.clips[0].rows.shape[1:]), np.float32)
-        for t in range(len(self.clips[0].order)):
-            for row, clip in enumerate(self.clips):
-                out[row] = clip.rows[clip.order[t]]
-            yield out
+        out = np.empty((len(self), *self.frames.shape[1:]), np.float32)
+        for places in self.order:
+            yield np.take(self.frames, places, axis=0, out=out, mode="clip")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +94,7 @@ class SequenceSet:
         preprocessor = Preprocessor(preprocessing)
         for start in range(0, len(self.clips), size):
             chosen = enumerate(self.clips[start : start + size], start)
-            yield Batch(tuple(self._observed(clip, number, preprocessor) for number, clip in chosen))
+            yield _joined([self._observed(clip, number, preprocessor) for number, clip in chosen])
 
     def split(self, *, every: int) -> tuple[SequenceSet, SequenceSet]:
         """(the others, every n-th sequence): one half to calibrate with, the other to choose by."""
@@ -109,11 +104,18 @@ class SequenceSet:
             chosen, others = others[-1:], others[:-1]
         return replace(self, clips=others), replace(self, clips=chosen)
 
-    def _observed(self, clip: Clip, number: int, preprocessor: Preprocessor) -> ObservedClip:
+    def _observed(self, clip: Clip, number: int, preprocessor: Preprocessor) -> tuple[Array, NDArray[np.int64]]:
+        """A clip's distinct frames `(K, 3, h, w)` and their order `(T,)`."""
         frames = _half_of(clip.frames(), self.half, in_time=clip.in_time)
         rows = np.stack([preprocessor(_looked_at(frame, self.box), frame.color) for frame in frames])
         generator = np.random.default_rng((self.seed, number))
-        return ObservedClip(rows, show_order(len(rows), self.steps, generator, in_time=clip.in_time))
+        return rows, show_order(len(rows), self.steps, generator, in_time=clip.in_time)
+
+
+def _joined(clips: list[tuple[Array, NDArray[np.int64]]]) -> Batch:
+    starts = np.cumsum([0, *(len(rows) for rows, _ in clips)])
+    order = np.stack([start + order for start, (_, order) in zip(starts, clips, strict=False)], axis=1)
+    return Batch(np.concatenate([rows for rows, _ in clips]), order)
 
 
 def show_order(distinct: int, steps: int, generator: np.random.Generator, *, in_time: bool) -> NDArray[np.int64]:

@@ -33,6 +33,8 @@ class WeightedNode:
     depthwise: bool
     macs: int
     """Multiply-accumulates of one row."""
+    weights: int
+    """Number of weights."""
 
 
 def weighted_nodes(model: ModelProto) -> tuple[WeightedNode, ...]:
@@ -108,6 +110,7 @@ def _described(
         input_axis=inner,
         depthwise=depthwise,
         macs=prod(shape) * sizes.get(node.output[0], 1),
+        weights=prod(shape),
     )
 
 

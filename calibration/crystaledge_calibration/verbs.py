@@ -6,7 +6,7 @@ from argparse import ArgumentParser, _ArgumentGroup
 from pathlib import Path
 
 from crystaledge.cli.verb import Verb
-from crystaledge.commands.verbs import choice, face_box, positive, seed, threads
+from crystaledge.commands.verbs import choice, face_box, positive, seed, share, threads
 from crystaledge.manifest.model import Target
 from crystaledge_calibration.choices import Calibrator, LintTarget
 
@@ -23,7 +23,7 @@ def _configure_quantize(parser: ArgumentParser) -> None:
         help="whose rules the Q/DQ graph follows",
     )
     parser.add_argument("--graph", metavar="NAME", help="float32 step graph to quantize (default: the first)")
-    _configure_sequences(parser.add_argument_group("calibration set"), sequences=128, steps=64, warm_up=3)
+    _configure_sequences(parser.add_argument_group("calibration set"), sequences=128, steps=256, warm_up=3)
     recipe = parser.add_argument_group("recipe (every step is measured; what does not help is not taken)")
     recipe.add_argument(
         "--calibrator",
@@ -35,6 +35,13 @@ def _configure_quantize(parser: ArgumentParser) -> None:
     recipe.add_argument("--no-bias-correction", action="store_true", help="leave out bias correction")
     recipe.add_argument("--no-trained", action="store_true", help="ignore what `train --qat` left in the bundle")
     recipe.add_argument("--no-search", action="store_true", help="give no node back to float32")
+    recipe.add_argument(
+        "--least-int8",
+        type=share,
+        default=0.8,
+        metavar="SHARE",
+        help="share of the multiply-accumulates that must stay int8 (default: %(default)s)",
+    )
     recipe.add_argument(
         "--keep-float", action="append", default=[], metavar="NODE", help="leave this node in float32; may be repeated"
     )

@@ -17,7 +17,7 @@ from crystaledge_calibration.commands.sequences import (
 )
 from crystaledge_calibration.quantize import Quantized, add_to_bundle, graph_to_quantize, quantize_graph
 from crystaledge_calibration.recipe import RecipeOptions
-from crystaledge_calibration.records import Limits
+from crystaledge_calibration.search import Goal
 
 SCENE_SEED = 0
 
@@ -34,6 +34,7 @@ def run(arguments: Namespace) -> Outcome:
         calibrator=arguments.calibrator,
         equalize=not arguments.no_equalize,
         correct_bias=not arguments.no_bias_correction,
+        goal=None if arguments.no_search else Goal(least_int8=arguments.least_int8),
         keep_float=tuple(arguments.keep_float),
         workers=threads_of(arguments),
     )
@@ -43,8 +44,6 @@ def run(arguments: Namespace) -> Outcome:
             graph,
             sequences,
             options,
-            limits=Limits(),
-            search=not arguments.no_search,
             use_trained=not arguments.no_trained,
             progress=advance,
         )

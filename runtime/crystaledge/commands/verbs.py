@@ -46,6 +46,18 @@ threads = integer(1, 256)
 seed = integer(0, 2**31 - 1)
 
 
+def share(text: str) -> float:
+    """Parse a number in [0, 1]."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 1.0:
+        msg = f"{text!r} is not a share from 0 to 1"
+        raise ArgumentTypeError(msg)
+    return value
+
+
 def choice(kind: type[E], what: str) -> Callable[[str], E]:
     """Parser of an enumeration's value; the message names them all."""
 
