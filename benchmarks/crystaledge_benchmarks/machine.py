@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+NOT_READABLE = "not readable"
+NOT_INSTALLED = "not installed"
 _PACKAGES = ("crystaledge", "numpy", "onnxruntime", "torch", "onnx", "opencv-python-headless")
 
 
@@ -39,20 +41,27 @@ def _cpu_name() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return "not readable"
+        return NOT_READABLE
     names = [line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "Model"))]
-    return names[0] if names else platform.processor() or "not readable"
+    return names[0] if names else _arm_name(lines) or platform.processor() or NOT_READABLE
+
+
+def _arm_name(lines: list[str]) -> str:
+    """Implementer and part, where a 64-bit Arm kernel names no model; empty elsewhere."""
+    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    numbers = [facts.get(key, "") for key in ("CPU implementer", "CPU part")]
+    return f"Arm, implementer {numbers[0]}, part {numbers[1]}" if all(numbers) else ""
 
 
 def _first_line(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").splitlines()[0]
     except (OSError, IndexError):
-        return "not readable"
+        return NOT_READABLE
 
 
 def _version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
-        return "not installed"
+        return NOT_INSTALLED

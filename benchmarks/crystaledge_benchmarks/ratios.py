@@ -1,6 +1,7 @@
 """The ratios that the runtime promises: `python -m crystaledge_benchmarks.ratios BUNDLE`, each from one run.
 
-Timings are benchmarks, not tests; `bench` will carry these rows into the bundle's record.
+Timings are benchmarks, not tests. `crystaledge bench` measures the graphs of a bundle and keeps its record;
+this adds what needs torch.
 """
 
 from __future__ import annotations

@@ -12,13 +12,12 @@ from crystaledge.engine.onnxruntime_engine import OnnxRuntimeEngine, make_sessio
 from crystaledge.manifest.model import GraphSpec
 from crystaledge.tracks.stepper import Stepper
 from crystaledge.tracks.store import StateStore
+from crystaledge_benchmarks.bench_record import Caller
 from crystaledge_benchmarks.latency import Latency, measure_interleaved
 from crystaledge_calibration.rollout import initial_states, observed_inputs
 
 Array = NDArray[np.float32]
 
-RUNTIME = "crystaledge step"
-BARE = "bare InferenceSession.run"
 MANY = 64
 """Tracks of the batched measurements."""
 
@@ -41,6 +40,13 @@ def runtime_step(bundle: Bundle, graph: GraphSpec, *, tracks: int, threads: int)
         return stepper.advance(members)
 
     return call
+
+
+def call_of(caller: Caller, bundle: Bundle, graph: GraphSpec, *, tracks: int, threads: int) -> Callable[[], object]:
+    """One step of so many tracks, as that caller makes it."""
+    if caller is Caller.RUNTIME:
+        return runtime_step(bundle, graph, tracks=tracks, threads=threads)
+    return bare_session(bundle, graph, batch=tracks, threads=threads)
 
 
 def repeated(call: Callable[[], object]) -> Callable[[], object]:
@@ -75,8 +81,8 @@ def measure_steps(
     """Single-track steps: our runtime, the bare engine, and what else is given, interleaved."""
     graph = bundle.graph()
     candidates = {
-        RUNTIME: runtime_step(bundle, graph, tracks=1, threads=threads),
-        BARE: bare_session(bundle, graph, batch=1, threads=threads),
+        Caller.RUNTIME.value: runtime_step(bundle, graph, tracks=1, threads=threads),
+        Caller.BARE.value: bare_session(bundle, graph, batch=1, threads=threads),
         **(more or {}),
     }
     return measure_interleaved(candidates, rounds=rounds)

@@ -23,7 +23,11 @@ def _configure_demo(parser: ArgumentParser) -> None:
 def _configure_bench(parser: ArgumentParser) -> None:
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="bundle folder; its record and choice are updated")
     parser.add_argument(
-        "--rounds", type=positive, default=1000, metavar="N", help="timed calls of each row (default: %(default)s)"
+        "--rounds",
+        type=positive,
+        default=1000,
+        metavar="N",
+        help="timed calls of each row, 100 or more (default: %(default)s)",
     )
     parser.add_argument("--threads", type=threads, default=1, metavar="N", help="threads of the engine (default: 1)")
 

@@ -39,15 +39,15 @@ def quantized_tensors(model: ModelProto, target: Target) -> tuple[str, ...]:
     """Tensors that need a range for a target, in the order in which they are made.
 
     TensorRT: the data inputs of Conv, Gemm and MatMul, and the skip branches of residual sums. CPU:
-    outputs of Conv, Relu and residual sums too, since ONNX Runtime fuses Q/DQ only where both sides
-    of an operator have it.
+    both branches of residual sums, and what is pooled, since ONNX Runtime fuses an operator into an
+    int8 one only where both of its sides have Q/DQ (a Relu between is looked through).
     """
     names = [node.data for node in quantizable_nodes(model)]
     names += [one.skip_tensor for one in residual_sums(model)]
     if target is Target.CPU:
         sums = {one.add for one in residual_sums(model)}
-        fused = [n for n in model.graph.node if n.op_type in ("Conv", "Relu") or n.name in sums]
-        names += [name for node in fused for name in (*node.input, *node.output)]
+        fused = [n for n in model.graph.node if n.op_type in _POOLS or n.name in sums]
+        names += [name for node in fused for name in node.input]
     border = {i.name for i in model.graph.initializer} | {value.name for value in model.graph.output}
     return tuple(dict.fromkeys(name for name in names if name and name not in border))
 
@@ -96,7 +96,8 @@ def with_qdq(
     return _plain(result)
 
 
-_CPU_OPS = frozenset({"Relu", "Add"})
+_POOLS = frozenset({"GlobalAveragePool"})
+_CPU_OPS = _POOLS | {"Add"}
 
 
 def _read_apart(model: ModelProto, chosen: Collection[str]) -> tuple[ModelProto, dict[str, str]]:
@@ -138,14 +139,17 @@ def _joined(model: ModelProto, apart: Mapping[str, str]) -> ModelProto:
 def _belongs(node: onnx.NodeProto, target: Target, nodes: Collection[str], sums: Collection[str]) -> bool:
     if node.op_type in WEIGHTED_OPS:
         return node.name in nodes
-    return target is Target.CPU and (node.op_type == "Relu" or node.name in sums)
+    return target is Target.CPU and (node.op_type in _POOLS or node.name in sums)
 
 
 def _options(target: Target) -> dict[str, Any]:
-    options: dict[str, Any] = {"WeightSymmetric": True, "ActivationSymmetric": target is Target.TENSORRT}
-    if target is Target.TENSORRT:  # outputs in int8 would forbid Conv+Relu and Conv+Add fusion
-        return options | {"QuantizeBias": False, "OpTypesToExcludeOutputQuantization": sorted(WEIGHTED_OPS)}
-    return options | {"OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul"]}  # gates get float sums
+    return {
+        "WeightSymmetric": True,
+        "ActivationSymmetric": target is Target.TENSORRT,
+        "QuantizeBias": target is Target.CPU,
+        # A tensor gets Q/DQ where it is read: between an operator and its Relu or Add it would forbid their fusion.
+        "OpTypesToExcludeOutputQuantization": sorted(WEIGHTED_OPS | _CPU_OPS),
+    }
 
 
 def _plain(model: ModelProto) -> ModelProto:

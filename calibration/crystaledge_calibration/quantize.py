@@ -91,7 +91,7 @@ def quantize_graph(
     recipe = Recipe(Workbench(graph, model, calibrating, judge, preprocessing, options, progress))
     best = recipe.run(trained_for(bundle) if use_trained else None)
     everything = tuple(node.name for node in quantizable_nodes(model))
-    sensitivity = sensitivities(judge, replace(best.draft, nodes=everything))
+    sensitivity = sensitivities(judge, replace(recipe.uncorrected or best.draft, nodes=everything))
     built = best.draft.build()
     spec = _spec(graph, built, options.target)
     _refuse_illegal((graph, model), (spec, built))

@@ -71,6 +71,8 @@ class Recipe:
     def __init__(self, bench: Workbench) -> None:
         self._bench = bench
         self.rows: list[RecipeStep] = []
+        self.uncorrected: Draft | None = None
+        """The draft before its biases were corrected: what single nodes cost is measured on it."""
         self.given_back: tuple[str, ...] = ()
         """Nodes that the precision search returned to float."""
 
@@ -87,6 +89,7 @@ class Recipe:
         if options.calibrator is None:
             best = self._better(best, "calibrators tensor by tensor", self._tensor_by_tensor(best))
         best = self._searched(best)
+        self.uncorrected = best.draft
         if options.correct_bias:
             best = self._better(best, "bias corrected", self._bias_corrected(best.draft))
         if trained is not None and options.target is Target.TENSORRT:
@@ -103,7 +106,8 @@ class Recipe:
 
     def _with_trained(self, best: Tried, trained: Trained) -> Tried:
         after = self._better(best, "trained in closed loop (in the place of all steps above)", self._trained(trained))
-        self.given_back = self.given_back if after is best else ()
+        if after is not best:
+            self.given_back, self.uncorrected = (), after.draft
         return after
 
     def _by_calibrators(self, model: ModelProto, seen: Mapping[str, Observations]) -> list[Tried]:

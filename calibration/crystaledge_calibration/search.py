@@ -18,9 +18,9 @@ _FLOAT_COSTS = 3
 class Goal:
     """What the precision search aims at, and what it may spend."""
 
-    cosine_mean: float = 0.999
+    cosine_mean: float = 0.9995
     """Of the state, at the worst step."""
-    cosine_p01: float = 0.995
+    cosine_p01: float = 0.998
     least_int8: float = 0.8
     """Share of the multiply-accumulates that stays int8, whatever the search would like."""
     most_bytes: float = 0.55

@@ -127,7 +127,10 @@ def record_in_bundle(bundle: Bundle, record: VerificationRecord) -> Bundle:
         record=path,
     )
     others = (v for v in bundle.manifest.verification if (v.graph, v.engine) != (record.graph, record.engine))
-    manifest = replace(bundle.manifest, verification=(*others, summary))
+    choice = bundle.manifest.choice
+    if choice is not None and choice.graph == record.graph:
+        choice = None  # it was made on what an earlier verification said; `bench` chooses again
+    manifest = replace(bundle.manifest, verification=(*others, summary), choice=choice)
     return update_bundle(bundle, manifest, (Part(path, FileRole.VERIFICATION, dumps(record).encode()),))
 
 

@@ -23,6 +23,10 @@ class PipelineOptions:
     """How a bundle is run."""
 
     backend: Backend = Backend.ONNXRUNTIME
+    graph: str | None = None
+    """Which graph runs; None takes the one that `bench` chose for the backend, or the float one."""
+    unverified: bool = False
+    """Run a graph that nothing proves to be the model."""
     threads: int = 1
     stopping: Stopping = Stopping.SPRT
     false_accept_rate: float | None = None

@@ -45,7 +45,7 @@ def _swap_states(manifest: dict) -> None:  # type: ignore[type-arg]
 
 
 def _other_version(manifest: dict) -> None:  # type: ignore[type-arg]
-    manifest["schema_version"] = 2
+    manifest["schema_version"] = 3
 
 
 def _leaving(manifest: dict) -> None:  # type: ignore[type-arg]
@@ -59,7 +59,7 @@ def _misshapen_state(manifest: dict) -> None:  # type: ignore[type-arg]
 @pytest.mark.parametrize(
     ("change", "word"),
     [
-        pytest.param(_other_version, "schema version 2", id="unknown version"),
+        pytest.param(_other_version, "schema version 3", id="unknown version"),
         pytest.param(_swap_states, "swapped", id="swapped state pair"),
         pytest.param(_misshapen_state, "[63]", id="mis-shaped state pair"),
         pytest.param(_leaving, "../step.onnx", id="path that leaves the bundle"),

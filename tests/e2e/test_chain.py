@@ -99,7 +99,19 @@ def test_run_on_the_synthetic_scene(cli: Cli, bundle: Path) -> None:
 
 def test_every_verb_explains_itself(cli: Cli) -> None:
     listed = cli("--help")
-    for verb in ("systems", "train", "evaluate", "export", "run", "demo"):
+    for verb in (
+        "systems",
+        "train",
+        "evaluate",
+        "export",
+        "quantize",
+        "lint",
+        "verify",
+        "bench",
+        "report",
+        "run",
+        "demo",
+    ):
         assert f"    {verb} " in listed.out
         assert cli(verb, "--help").out.startswith(f"usage: crystaledge {verb}")
 

@@ -91,6 +91,8 @@ def test_wheel_holds_the_five_packages_and_no_stray_file(wheel: Path) -> None:
         "crystaledge_training/weights/MODEL_CARD.md",
         "crystaledge_training/weights/mnemosyne.safetensors",
         "crystaledge_benchmarks/templates/demo.html.j2",
+        "crystaledge_benchmarks/templates/report.css.j2",
+        "crystaledge_benchmarks/templates/report.html.j2",
         "crystaledge_benchmarks/assets/mnemosyne/MODEL_CARD.md",
         "crystaledge_benchmarks/assets/mnemosyne/golden/step.npz",
         "crystaledge_benchmarks/assets/mnemosyne/graphs/step.float32.onnx",
@@ -114,7 +116,19 @@ def test_a_bundle_runs_slim_within_80_mb(slim_python: Path, bundle_path: Path) -
 def test_all_verbs_are_listed_and_the_missing_extra_is_named(slim_python: Path, tmp_path: Path) -> None:
     command = slim_python.parent / "crystaledge"
     listed = subprocess.run([command, "--help"], capture_output=True, text=True, check=True).stdout
-    for verb in ("systems", "train", "evaluate", "export", "run", "demo"):
+    for verb in (
+        "systems",
+        "train",
+        "evaluate",
+        "export",
+        "quantize",
+        "lint",
+        "verify",
+        "bench",
+        "report",
+        "run",
+        "demo",
+    ):
         assert f"    {verb} " in listed
     arguments = ["train", "mnemosyne", "--data", str(tmp_path), "--out", str(tmp_path / "run")]
     done = subprocess.run([command, *arguments], capture_output=True, text=True, check=False)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from crystaledge.identity.spec import IdentityDecision
 from crystaledge_benchmarks.demo.film import PersonFilm
+from crystaledge_benchmarks.figures import new_axes, png_bytes
 from crystaledge_benchmarks.latency import Latency
 from crystaledge_calibration.drift import Drift
 
@@ -21,12 +19,12 @@ def film_strip(film: PersonFilm) -> bytes:
         axes = figure.add_subplot(1, len(film.shown), index + 1)
         axes.imshow(pixels)
         axes.axis("off")
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def state_trajectories(films: tuple[PersonFilm, ...]) -> bytes:
     """All states projected on their two main directions, one line a person, start to end."""
-    figure, axes = _axes("State trajectories, two main directions", "first", "second")
+    figure, axes = new_axes("State trajectories, two main directions", "first", "second")
     everything = np.concatenate([film.states for film in films])
     centre = everything.mean(axis=0)
     _, _, directions = np.linalg.svd(everything - centre, full_matrices=False)
@@ -35,7 +33,7 @@ def state_trajectories(films: tuple[PersonFilm, ...]) -> bytes:
         (line,) = axes.plot(path[:, 0], path[:, 1], marker=".", linewidth=1, label=film.name)
         axes.plot(path[-1, 0], path[-1, 1], marker="o", markersize=9, color=line.get_color())
     axes.legend(fontsize=8)
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def state_over_time(film: PersonFilm) -> bytes:
@@ -46,22 +44,22 @@ def state_over_time(film: PersonFilm) -> bytes:
     shown = axes.imshow(film.states.T, aspect="auto", cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
     axes.set(title=f"State of {film.name}", xlabel="observation", ylabel="channel")
     figure.colorbar(shown)
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def velocity_over_time(films: tuple[PersonFilm, ...], threshold: float) -> bytes:
     """Velocity of each person's track."""
-    figure, axes = _axes("Velocity", "observation", "velocity")
+    figure, axes = new_axes("Velocity", "observation", "velocity")
     for film in films:
         axes.plot(range(1, len(film.events) + 1), [e.velocity for e in film.events], label=film.name)
     axes.axhline(threshold, color="grey", linestyle="--", linewidth=1, label="threshold")
     axes.legend(fontsize=8)
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def likelihood_over_time(films: tuple[PersonFilm, ...], decision: IdentityDecision) -> bytes:
     """Log-likelihood ratio of the best match; hollow where the best match is somebody else."""
-    figure, axes = _axes("Evidence for the best match", "observation", "log-likelihood ratio")
+    figure, axes = new_axes("Evidence for the best match", "observation", "log-likelihood ratio")
     for film in films:
         ratio = np.array([np.nan if e.llr is None else e.llr for e in film.events])
         right = np.array([e.match == film.name for e in film.events])
@@ -72,37 +70,23 @@ def likelihood_over_time(films: tuple[PersonFilm, ...], decision: IdentityDecisi
     for level in (decision.stopping.accept_llr, decision.stopping.reject_llr):
         axes.axhline(level, color="grey", linestyle="--", linewidth=1)
     axes.legend(fontsize=8)
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def closed_loop_error(drifts: tuple[Drift, ...]) -> bytes:
     """Largest difference from torch at each step of the rollout, by tensor."""
-    figure, axes = _axes("Closed-loop difference from torch", "step", "largest absolute difference")
+    figure, axes = new_axes("Closed-loop difference from torch", "step", "largest absolute difference")
     for drift in drifts:
         axes.semilogy(range(1, len(drift.max_abs) + 1), np.maximum(drift.max_abs, 1e-9), label=drift.tensor)
     axes.legend(fontsize=8)
-    return _png(figure)
+    return png_bytes(figure)
 
 
 def latency_percentiles(latencies: tuple[Latency, ...]) -> bytes:
     """Share of calls that took at most so long."""
-    figure, axes = _axes("Latency of one step", "milliseconds", "share of calls")
+    figure, axes = new_axes("Latency of one step", "milliseconds", "share of calls")
     for latency in latencies:
         samples = np.sort(latency.samples_ms)
         axes.semilogx(samples, np.arange(1, len(samples) + 1) / len(samples), label=latency.name)
     axes.legend(fontsize=8)
-    return _png(figure)
-
-
-def _axes(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(5.6, 3.6), dpi=100, layout="constrained")
-    axes = figure.add_subplot()
-    axes.set(title=title, xlabel=x_label, ylabel=y_label)
-    axes.grid(alpha=0.3)
-    return figure, axes
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+    return png_bytes(figure)

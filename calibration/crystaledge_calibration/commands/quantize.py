@@ -7,6 +7,7 @@ from argparse import Namespace
 from crystaledge.bundle import Bundle
 from crystaledge.cli.verb import Outcome, talk
 from crystaledge.jsonio import encode
+from crystaledge.manifest.model import Target
 from crystaledge.sources.open import SYNTHETIC
 from crystaledge_calibration.commands.sequences import (
     SYNTHETIC_NOTE,
@@ -17,9 +18,22 @@ from crystaledge_calibration.commands.sequences import (
 )
 from crystaledge_calibration.quantize import Quantized, add_to_bundle, graph_to_quantize, quantize_graph
 from crystaledge_calibration.recipe import RecipeOptions
+from crystaledge_calibration.records import Limits
 from crystaledge_calibration.search import Goal
 
 SCENE_SEED = 0
+
+
+def _on_tensorrt(least_int8: float) -> Goal:
+    return Goal(least_int8=least_int8)
+
+
+def _on_cpu(least_int8: float) -> Goal:
+    """Only what the gate demands: each float island breaks a chain of fused int8 kernels and costs time."""
+    return Goal(least_int8=least_int8, cosine_mean=Limits().cosine_mean, cosine_p01=Limits().cosine_p01)
+
+
+GOALS = {Target.TENSORRT: _on_tensorrt, Target.CPU: _on_cpu}
 
 
 def run(arguments: Namespace) -> Outcome:
@@ -34,7 +48,7 @@ def run(arguments: Namespace) -> Outcome:
         calibrator=arguments.calibrator,
         equalize=not arguments.no_equalize,
         correct_bias=not arguments.no_bias_correction,
-        goal=None if arguments.no_search else Goal(least_int8=arguments.least_int8),
+        goal=None if arguments.no_search else GOALS[arguments.target](arguments.least_int8),
         keep_float=tuple(arguments.keep_float),
         workers=threads_of(arguments),
     )

@@ -34,7 +34,12 @@ def run(arguments: Namespace) -> Outcome:
     source = open_source(arguments.source)
     box, gallery_box = FixedBox(arguments.face_box), FixedBox(arguments.gallery_face_box)
     options = PipelineOptions(
-        threads=arguments.threads, stopping=arguments.stopping, false_accept_rate=arguments.far, locator=gallery_box
+        threads=arguments.threads,
+        graph=arguments.graph,
+        unverified=arguments.unverified,
+        stopping=arguments.stopping,
+        false_accept_rate=arguments.far,
+        locator=gallery_box,
     )
     with Pipeline.open(arguments.bundle, options) as pipeline:
         if arguments.gallery is not None:

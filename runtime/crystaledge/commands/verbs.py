@@ -125,7 +125,14 @@ def _configure_run(parser: ArgumentParser) -> None:
     )
     state.add_argument("--snapshot", type=Path, metavar="FILE", help="write the live tracks to a state file at the end")
     state.add_argument("--force", action="store_true", help="replace an existing state file")
-    parser.add_argument("--threads", type=threads, default=1, metavar="N", help="threads of the engine (default: 1)")
+    engine = parser.add_argument_group("which graph runs")
+    engine.add_argument(
+        "--graph", metavar="NAME", help="graph of the bundle (default: the one that `bench` chose, else the float one)"
+    )
+    engine.add_argument(
+        "--unverified", action="store_true", help="run it though no passed verification is on record; never deploy so"
+    )
+    engine.add_argument("--threads", type=threads, default=1, metavar="N", help="threads of the engine (default: 1)")
 
 
 SYSTEMS = Verb(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystaledge.bundle import Bundle
+from crystaledge.deploy import graph_to_run
 from crystaledge.engine.select import open_engine
 from crystaledge.errors import ContractError, DataError, EngineError, StateError
 from crystaledge.files import sha256_of
@@ -82,7 +83,7 @@ class MnemosynePipeline(Pipeline):
 
     def __init__(self, bundle: Bundle, options: PipelineOptions) -> None:
         self.bundle = bundle
-        self.graph = bundle.graph()
+        self.graph = graph_to_run(bundle, options.graph, engine=options.backend.value, unverified=options.unverified)
         check_contract(bundle.manifest, self.graph)
         decision = bundle.manifest.decision
         self.store = StateStore(self.graph.states)

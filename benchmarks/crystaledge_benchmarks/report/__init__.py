@@ -1,0 +1,1 @@
+"""The report: one page of what a bundle's records prove."""
