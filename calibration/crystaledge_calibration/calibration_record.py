@@ -39,6 +39,7 @@ def node_records(
         NodeRecord(
             node=node.name,
             op=node.op,
+            weight=node.weight,
             macs=node.macs,
             precision=Precision.INT8 if node.name in draft.nodes else Precision.FLOAT32,
             reason=_reason(node, outputs, draft, given_back, kept),
@@ -53,7 +54,7 @@ def _reason(
 ) -> str:
     if node.name in draft.nodes:
         return "int8"
-    if node.name in kept:
+    if node.name in kept or node.weight in kept:
         return "kept in float32 as asked for"
     if node.name in given_back:
         return "given back to float32 by the precision search"

@@ -162,10 +162,10 @@ def _spec(graph: GraphSpec, model: ModelProto, target: Target) -> GraphSpec:
 
 
 def _refuse_unknown_nodes(model: ModelProto, names: tuple[str, ...]) -> None:
-    known = [node.name for node in weighted_nodes(model)]
+    known = [name for node in weighted_nodes(model) for name in (node.name, node.weight)]
     for name in names:
         if name not in known:
-            msg = f"There is no node {name!r} to keep in float32; the graph has {', '.join(known)}."
+            msg = f"There is no node or weight {name!r} to keep in float32; the graph has {', '.join(known)}."
             raise UsageError(msg)
 
 

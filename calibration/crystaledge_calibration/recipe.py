@@ -171,7 +171,9 @@ class Recipe:
     def _draft(self, model: ModelProto, seen: Mapping[str, Observations], cuts: Mapping[str, Cut]) -> Draft:
         kept = self._bench.options.keep_float
         alive = {name for name, observations in seen.items() if not observations.degenerate}
-        nodes = tuple(n.name for n in quantizable_nodes(model) if n.name not in kept and n.data in alive)
+        nodes = tuple(
+            n.name for n in quantizable_nodes(model) if not {n.name, n.weight} & set(kept) and n.data in alive
+        )
         return Draft(model, self._bench.options.target, seen, cuts, nodes)
 
     def _try(self, *drafts: Draft) -> list[Tried]:

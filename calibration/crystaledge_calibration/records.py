@@ -54,6 +54,8 @@ class NodeRecord:
 
     node: str
     op: str
+    weight: str
+    """Name of its weight, as training knows it."""
     macs: int
     precision: Precision
     reason: str

@@ -43,7 +43,7 @@ def _configure_quantize(parser: ArgumentParser) -> None:
         help="share of the multiply-accumulates that must stay int8 (default: %(default)s)",
     )
     recipe.add_argument(
-        "--keep-float", action="append", default=[], metavar="NODE", help="leave this node in float32; may be repeated"
+        "--keep-float", action="append", default=[], metavar="NODE|WEIGHT", help="leave it in float32; may be repeated"
     )
     parser.add_argument("--force", action="store_true", help="replace the bundle's graph for the same target")
 

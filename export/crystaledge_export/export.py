@@ -25,6 +25,7 @@ from crystaledge.manifest.model import (
     Provenance,
 )
 from crystaledge.system import System
+from crystaledge_calibration.trained import read_trained
 from crystaledge_export import mnemosyne
 from crystaledge_export.description import StepDescription
 from crystaledge_export.guards import guard_border, guard_parity, torch_rollout
@@ -38,6 +39,16 @@ INTENDED_USES: Mapping[System, str] = {System.MNEMOSYNE: mnemosyne.INTENDED_USE}
 GOLDEN_STEPS = 16
 GOLDEN_BATCH = 2
 GOLDEN_FILE = "golden/step.npz"
+TRAINED_FILE = "trained/step.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedFile:
+    """The file that `train SYSTEM --qat` wrote."""
+
+    data: bytes
+    where: str
+    """For error messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +60,17 @@ class Exported:
     description: StepDescription
 
 
-def export_checkpoint(checkpoint: Checkpoint, out: Path, *, force: bool = False) -> Exported:
+def export_checkpoint(
+    checkpoint: Checkpoint, out: Path, *, trained: TrainedFile | None = None, force: bool = False
+) -> Exported:
     """Export a checkpoint to a bundle at `out`; every guard has passed when this returns.
+
+    Args:
+        trained: what quantization-aware training made of this checkpoint, for `quantize` to build on.
 
     Raises:
         OutputExistsError: `out` exists and `force` is false.
-        DataError: the checkpoint carries no decision parameters.
+        DataError: the checkpoint carries no decision parameters, or `trained` follows another checkpoint.
         GuardError: a guard refuses the graph; nothing is written.
     """
     refuse_existing(out, force=force, marker=MANIFEST_NAME)
@@ -62,6 +78,7 @@ def export_checkpoint(checkpoint: Checkpoint, out: Path, *, force: bool = False)
     if record.decision is None:
         msg = "The checkpoint carries no decision parameters; finish its training run first."
         raise DataError(msg)
+    extra = () if trained is None else (_trained_part(trained, checkpoint),)
     description = DESCRIPTIONS[record.system](checkpoint)
     model = onnx_from_step(description)
     guard_border(model, description)
@@ -75,6 +92,7 @@ def export_checkpoint(checkpoint: Checkpoint, out: Path, *, force: bool = False)
         Part(graph.file, FileRole.GRAPH, data),
         Part(GOLDEN_FILE, FileRole.GOLDEN, _golden(description, graph)),
         Part("MODEL_CARD.md", FileRole.MODEL_CARD, card.encode()),
+        *extra,
     )
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
@@ -97,6 +115,13 @@ def export_checkpoint(checkpoint: Checkpoint, out: Path, *, force: bool = False)
         intended_use=use,
     )
     return Exported(write_bundle(out, manifest, parts, force=force), parity, description)
+
+
+def _trained_part(trained: TrainedFile, checkpoint: Checkpoint) -> Part:
+    if read_trained(trained.data, where=trained.where).parent_sha256 != checkpoint.sha256:
+        msg = f"{trained.where} was trained to follow another checkpoint; export that one, or train again."
+        raise DataError(msg)
+    return Part(TRAINED_FILE, FileRole.TRAINED, trained.data)
 
 
 def _graph_spec(description: StepDescription, model: onnx.ModelProto) -> GraphSpec:

@@ -16,7 +16,11 @@ def pool_globally(model: onnx.ModelProto) -> None:
     """Replace each ReduceMean over height and width of a 4-D tensor, in place."""
     inferred = onnx.shape_inference.infer_shapes(model)
     ranks = {v.name: len(v.type.tensor_type.shape.dim) for v in inferred.graph.value_info}
-    axes = {i.name: numpy_helper.to_array(i).tolist() for i in model.graph.initializer if i.data_type == onnx.TensorProto.INT64}
+    axes = {
+        i.name: numpy_helper.to_array(i).tolist()
+        for i in model.graph.initializer
+        if i.data_type == onnx.TensorProto.INT64
+    }
     nodes: list[NodeProto] = []
     for node in model.graph.node:
         spatial = node.op_type == "ReduceMean" and len(node.input) == 2 and axes.get(node.input[1]) in _SPATIAL

@@ -15,6 +15,12 @@ def _configure_export(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint", type=Path, metavar="FILE", help="checkpoint that `train` wrote (default: the embedded weights)"
     )
+    parser.add_argument(
+        "--trained",
+        type=Path,
+        metavar="FILE",
+        help="what `train --qat` made of this checkpoint; it travels in the bundle and `quantize` builds on it",
+    )
     parser.add_argument("--force", action="store_true", help="replace an existing bundle")
 
 

@@ -125,6 +125,7 @@ def calibration(graph: GraphSpec) -> CalibrationRecord:
     nodes = tuple(
         NodeRecord(
             node=f"node_Conv_{84 + i}" if i else "<b>node</b> of a $very long$ name /block1/conv/Conv",
+            weight="w",
             op="Conv",
             macs=int(random.integers(100, 400_000)),
             precision=Precision.FLOAT32 if i == 3 else Precision.INT8,

@@ -28,6 +28,22 @@ def _configure_train(parser: ArgumentParser) -> None:
     run.add_argument("--seed", type=seed, metavar="N", help="seed of everything random")
     run.add_argument("--threads", type=threads, metavar="N", help="torch threads (default: all cores)")
     run.add_argument("--force", action="store_true", help="delete an existing run folder and start again")
+    int8 = parser.add_argument_group("int8")
+    int8.add_argument(
+        "--qat",
+        action="store_true",
+        help="quantization-aware: train rounded weights and ranges to follow a float network",
+    )
+    int8.add_argument(
+        "--checkpoint", type=Path, metavar="FILE", help="with --qat: the float network (default: the embedded weights)"
+    )
+    int8.add_argument(
+        "--keep-float",
+        action="append",
+        default=[],
+        metavar="WEIGHT",
+        help="with --qat: leave this weight's product in float, as `quantize` names them; may be repeated",
+    )
     network = parser.add_argument_group("network")
     network.add_argument("--encoding", type=integer(1, 4096), metavar="N", help="length of the encoding (default: 96)")
     network.add_argument("--hidden", type=integer(1, 4096), metavar="N", help="length of the state (default: 64)")
@@ -63,7 +79,11 @@ TRAIN = Verb(
         "The run folder holds TensorBoard logs, the resume file and best.safetensors. Stopping at any epoch\n"
         "and running the same command again ends with the same weights as an uninterrupted run.\n\n"
         "Where DIR is LFW's folder, its official list peopleDevTrain.txt chooses the people.\n\n"
-        "Example: crystaledge train mnemosyne --data lfw --out runs/a"
+        "With --qat a float network is the teacher, and a student that rounds like the int8 graph lives on its\n"
+        "own past, held to the teacher's identity at every step; no labels are used. The run folder then holds\n"
+        "trained-int8.safetensors, which `quantize` takes.\n\n"
+        "Examples: crystaledge train mnemosyne --data lfw --out runs/a\n"
+        "          crystaledge train mnemosyne --qat --data lfw --out runs/b"
     ),
     extra="train",
     configure=_configure_train,

@@ -75,7 +75,7 @@ def _text(quantized: Quantized) -> str:
         f"cosine at the worst step: mean {step.cosine_mean:.5f}, 1st percentile {step.cosine_p01:.5f}"
         for step in record.recipe
     ]
-    rows += [f"  {node.node}: {node.reason}" for node in record.nodes if node.reason != "int8"]
+    rows += [f"  {node.node} ({node.weight}): {node.reason}" for node in record.nodes if node.reason != "int8"]
     rows.append(
         f"  {record.macs_int8:.1%} of the MACs in int8; {file.int8_bytes / 1000:.1f} kB, "
         f"{file.int8_bytes / file.float32_bytes:.2f} of float32"

@@ -8,9 +8,9 @@ from crystaledge.cli.verb import Outcome, talk
 from crystaledge.errors import DataError
 from crystaledge.files import refuse_existing
 from crystaledge.manifest.model import MANIFEST_NAME
-from crystaledge_export.export import export_checkpoint
+from crystaledge_export.export import TrainedFile, export_checkpoint
 from crystaledge_training.checkpoint import read_checkpoint
-from crystaledge_training.weights import embedded_checkpoint
+from crystaledge_training.weights import embedded_checkpoint, embedded_trained
 
 
 def run(arguments: Namespace) -> Outcome:
@@ -22,7 +22,7 @@ def run(arguments: Namespace) -> Outcome:
         msg = f"{path} is a checkpoint of {checkpoint.record.system.value}, not of {arguments.system.value}."
         raise DataError(msg)
     talk(f"exporting {path}")
-    exported = export_checkpoint(checkpoint, arguments.out, force=arguments.force)
+    exported = export_checkpoint(checkpoint, arguments.out, trained=_trained(arguments), force=arguments.force)
     graph, parity = exported.bundle.graph(), exported.parity
     size_kb = len(exported.bundle.graph_bytes(graph)) / 1000
     text = (
@@ -39,3 +39,15 @@ def run(arguments: Namespace) -> Outcome:
         "max_abs_error": parity.max_abs_error,
     }
     return Outcome(text=text, data=data)
+
+
+def _trained(arguments: Namespace) -> TrainedFile | None:
+    """`--trained`, or what is embedded beside the embedded weights."""
+    path = arguments.trained or (embedded_trained(arguments.system) if arguments.checkpoint is None else None)
+    if path is None:
+        return None
+    try:
+        return TrainedFile(path.read_bytes(), str(path))
+    except OSError as error:
+        msg = f"Cannot read {path}: {error.strerror}; expected a file that `train --qat` wrote."
+        raise DataError(msg) from error

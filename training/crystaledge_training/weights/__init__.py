@@ -10,3 +10,9 @@ from crystaledge.system import System
 def embedded_checkpoint(system: System) -> Path:
     """Path of the embedded checkpoint of a system."""
     return Path(__file__).parent / f"{system.value}.safetensors"
+
+
+def embedded_trained(system: System) -> Path | None:
+    """Path of what quantization-aware training made of the embedded checkpoint; None where there is nothing."""
+    path = Path(__file__).parent / f"{system.value}.int8.safetensors"
+    return path if path.is_file() else None

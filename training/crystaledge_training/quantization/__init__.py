@@ -1,0 +1,1 @@
+"""Quantization-aware training of any module: folding, equalising, int8 rounding in the forward pass, the artifact."""
