@@ -346,7 +346,9 @@ class TestCommandLine:
 
     def test_a_system_without_such_a_training_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(command, "QAT_TRAINERS", {})
-        arguments = Namespace(system=System.MNEMOSYNE, qat=True, checkpoint=None, encoding=None, hidden=None, keep_float=[])
+        arguments = Namespace(
+            system=System.MNEMOSYNE, qat=True, checkpoint=None, encoding=None, hidden=None, keep_float=[]
+        )
         with pytest.raises(UsageError, match="mnemosyne has no quantization-aware training"):
             command._refuse_contradictions(arguments)
 
