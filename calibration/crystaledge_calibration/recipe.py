@@ -146,8 +146,10 @@ class Recipe:
             msg = "The trained weights in the bundle do not fit its graph; train and export again."
             raise DataError(msg)
         seen = self._observe(model)
-        cuts = cuts_by(Calibrator.PERCENTILE, seen)  # of the skip branches
+        cuts = cuts_by(Calibrator.PERCENTILE, seen)  # of what was not trained
         cuts |= {node.data: Cut(trained.amax[node.weight], TRAINED) for node in ranged}
+        skips = (node for node in ranged if node.weight in trained.skip_amax)
+        cuts |= {node.output: Cut(trained.skip_amax[node.weight], TRAINED) for node in skips}
         draft = self._draft(model, seen, cuts)
         names = tuple(node.name for node in ranged if node.name in draft.nodes)
         return self._try(replace(draft, nodes=names))[0]

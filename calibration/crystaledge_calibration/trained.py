@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,15 +16,20 @@ from crystaledge.errors import DataError
 Array = NDArray[np.float32]
 _KEY = "crystaledge"
 _KIND = "trained-int8"
+_VERSION = 1
 _RANGE = "range."
+_SKIP_RANGE = "skip_range."
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """Weights by name, and the amax of the data input of each node by the name of its weight."""
+    """Weights and ranges, each by the name of a weight."""
 
-    weights: dict[str, Array]
-    amax: dict[str, float]
+    weights: Mapping[str, Array]
+    amax: Mapping[str, float]
+    """Of what is multiplied with the weight."""
+    skip_amax: Mapping[str, float]
+    """Of what the weight's layer adds to a residual sum as its skip branch."""
     parent_sha256: str
     """Of the float checkpoint that it was trained to follow."""
 
@@ -32,18 +38,36 @@ def read_trained(data: bytes, *, where: str) -> Trained:
     """Parse the file that `train SYSTEM --qat` writes.
 
     Raises:
-        DataError: it is no such file.
+        DataError: it is no such file, or holds values that make no sense.
     """
     try:
         tensors = load(data)
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         record = json.loads(header["__metadata__"][_KEY])
-        if record["kind"] != _KIND or record["schema_version"] != 1:
-            raise KeyError(record["kind"])
+        known = (record["kind"], record["schema_version"]) == (_KIND, _VERSION)
         parent = str(record["parent_sha256"])
-    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+    except (SafetensorError, KeyError, ValueError, TypeError):
+        known, parent = False, ""
+    if not known:
         msg = f"{where} is no file that `train --qat` wrote, or one of another version; train again."
-        raise DataError(msg) from error
-    weights = {name: value for name, value in tensors.items() if not name.startswith(_RANGE)}
-    amax = {name.removeprefix(_RANGE): float(v) for name, v in tensors.items() if name.startswith(_RANGE)}
-    return Trained(weights, amax, parent)
+        raise DataError(msg)
+    _refuse_nonsense(tensors, where)
+    ranges = (_RANGE, _SKIP_RANGE)
+    return Trained(
+        weights={name: value for name, value in tensors.items() if not name.startswith(ranges)},
+        amax=_scalars(tensors, _RANGE),
+        skip_amax=_scalars(tensors, _SKIP_RANGE),
+        parent_sha256=parent,
+    )
+
+
+def _scalars(tensors: Mapping[str, Array], prefix: str) -> dict[str, float]:
+    return {name.removeprefix(prefix): float(v) for name, v in tensors.items() if name.startswith(prefix)}
+
+
+def _refuse_nonsense(tensors: Mapping[str, Array], where: str) -> None:
+    for name, value in tensors.items():
+        is_range = name.startswith((_RANGE, _SKIP_RANGE))
+        if not np.isfinite(value).all() or (is_range and not (value.ndim == 0 and value > 0)):
+            msg = f"{where} holds {name!r} with values that make no sense; expected finite weights, ranges above 0."
+            raise DataError(msg)

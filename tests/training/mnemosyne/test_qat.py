@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
 
 from crystaledge.cli.main import main
 from crystaledge.errors import DataError, OutputExistsError, UsageError
+from crystaledge.jsonio import loads
 from crystaledge.sources.identities import Catalogue, read_catalogue
 from crystaledge.system import System
 from crystaledge_training.checkpoint import read_checkpoint, write_checkpoint
@@ -28,8 +31,8 @@ from crystaledge_training.mnemosyne.qat_module import QatModule
 from crystaledge_training.mnemosyne.qat_student import agreement, make_student, repeated_rows
 from crystaledge_training.mnemosyne.qat_tracks import EpochOfTracks, TrackBatch, TrackConfig, with_mirrors
 from crystaledge_training.mnemosyne.train import LAST, RUN
-from crystaledge_training.quantization.artifact import ClosedLoopValidation, read_trained_int8
-from crystaledge_training.quantization.fake_quant import AddInputs, activation_ranges
+from crystaledge_training.quantization.artifact import ClosedLoopValidation, TrainedInt8Record
+from crystaledge_training.quantization.fake_quant import activation_ranges
 from crystaledge_training.quantization.rounding import unrounded
 from tests.training.builders import TINY_SPEC, draw_people, numbered_store, sample_record, scene_store, tiny_network
 from tests.training.mnemosyne.test_train import assert_same_tensors, tensors_of
@@ -75,11 +78,8 @@ def loss_of(module: QatModule, batch: TrackBatch) -> torch.Tensor:
 
 class TestStudent:
     @pytest.mark.parametrize("gate", list(QualityGate))
-    @pytest.mark.parametrize("add_inputs", list(AddInputs))
-    def test_with_rounding_off_is_the_teacher(
-        self, store: FrameStore, gate: QualityGate, add_inputs: AddInputs
-    ) -> None:
-        module = module_of(store, replace(CONFIG, add_inputs=add_inputs), gate=gate)
+    def test_with_rounding_off_is_the_teacher(self, store: FrameStore, gate: QualityGate) -> None:
+        module = module_of(store, gate=gate)
         batch = first_batch(store)
         with unrounded(module.student):
             module.on_train_epoch_start()  # warm-ups encode once an epoch
@@ -89,12 +89,12 @@ class TestStudent:
 
     def test_quality_and_cell_read_one_encoding_unless_the_gate_lies_between(self, store: FrameStore) -> None:
         for gate, shared in ((QualityGate.UPDATE, True), (QualityGate.INPUT, False)):
-            student = make_student(tiny_network(gate=gate), store, TINY_SPEC, add_inputs=AddInputs.FLOAT, seed=0)
+            student = make_student(tiny_network(gate=gate), store, TINY_SPEC, seed=0)
             ranges = activation_ranges(student)
             assert (ranges["range.quality.weight"] is ranges["range.cell.weight_ih"]) is shared
 
     def test_ranges_reach_as_far_as_the_float_network_does(self, store: FrameStore) -> None:
-        student = make_student(tiny_network(), store, TINY_SPEC, add_inputs=AddInputs.FLOAT, seed=0)
+        student = make_student(tiny_network(), store, TINY_SPEC, seed=0)
         ends = {name: float(held.amax.detach()) for name, held in activation_ranges(student).items()}
         assert ends["range.encoder.stem.0.weight"] == pytest.approx(2.0, abs=0.1)  # normalised pixels
         assert 0.0 < ends["range.cell.weight_hh"] <= 1.02  # a GRU's state lies in (-1, 1)
@@ -222,6 +222,11 @@ def run_of(people: Catalogue, parent: Path, out: Path, **changes: Any) -> QatReq
     return replace(plain, **changes)
 
 
+def record_of(artifact: Path) -> TrainedInt8Record:
+    with safe_open(artifact, framework="np") as file:
+        return loads(TrainedInt8Record, file.metadata()["crystaledge"], where="it")
+
+
 @pytest.fixture(scope="module")
 def whole(people: Catalogue, parent: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[QatResult]:
     """A run that was never stopped."""
@@ -230,7 +235,7 @@ def whole(people: Catalogue, parent: Path, tmp_path_factory: pytest.TempPathFact
 
 class TestRun:
     def test_says_where_the_artifact_comes_from(self, whole: QatResult, parent: Path) -> None:
-        record = read_trained_int8(whole.artifact).record
+        record = record_of(whole.artifact)
         assert whole.artifact.name == ARTIFACT
         assert (record.system, record.data, record.epochs) == (System.MNEMOSYNE, "drawn people", 3)
         assert record.parent_sha256 == read_checkpoint(parent).sha256
@@ -242,8 +247,8 @@ class TestRun:
     def test_the_artifact_holds_the_weights_that_were_validated(
         self, whole: QatResult, people: Catalogue, parent: Path
     ) -> None:
-        tensors = read_trained_int8(whole.artifact).tensors
-        weights = {n for n in tensors if "weight" in n and not n.startswith("range.")}
+        tensors = load_file(whole.artifact)
+        weights = {n for n in tensors if "weight" in n and "range." not in n}
         assert {n for n in tensors if n.startswith("range.")} == {f"range.{n}" for n in weights}
         assert tensors["range.quality.weight"] == tensors["range.cell.weight_ih"]
         assert tensors["encoder.blocks.0.depthwise.0.weight"].shape == (16, 1, 3, 3)
@@ -255,7 +260,7 @@ class TestRun:
         for stop in stops:
             stopped = train_int8(run_of(people, parent, tmp_path, stop_after=stop))
             assert stopped.epochs_done == stop
-            assert read_trained_int8(stopped.artifact).record.epochs == stop
+            assert record_of(stopped.artifact).epochs == stop
         resumed = train_int8(run_of(people, parent, tmp_path))
         assert resumed.artifact.read_bytes() == whole.artifact.read_bytes()
         assert_same_tensors(tensors_of(tmp_path / LAST), tensors_of(whole.artifact.parent / LAST))

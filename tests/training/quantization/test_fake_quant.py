@@ -10,16 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from crystaledge.errors import DataError
-from crystaledge_training.quantization.fake_quant import AddInputs, activation_ranges, attach, float_parameters
+from crystaledge_training.quantization.fake_quant import activation_ranges, attach, float_parameters
 from crystaledge_training.quantization.fold import fold_batch_norm
 from crystaledge_training.quantization.rounding import LEVELS, unrounded
 from tests.training.quantization.builders import SmallRecurrent, example, set_range, small_network
 from tests.training.quantization.test_rounding import Array, onnx_int8
 
 
-def prepared(*, add_inputs: AddInputs = AddInputs.FLOAT, amax: float = 2.0) -> SmallRecurrent:
+def prepared(*, keep_float: tuple[str, ...] = (), amax: float = 2.0) -> SmallRecurrent:
     network = fold_batch_norm(small_network())
-    attach(network, *example(), add_inputs=add_inputs)
+    attach(network, *example(), keep_float=keep_float)
     for held in activation_ranges(network).values():
         set_range(held, amax)
     return network
@@ -55,6 +55,7 @@ def test_readers_of_the_same_tensor_share_one_range_and_others_do_not() -> None:
         ["range.depthwise.weight", "range.shortcut.weight"],
         ["range.head.weight"],
         ["range.stem.0.weight"],
+        ["skip_range.shortcut.weight"],
     ]
 
 
@@ -100,14 +101,14 @@ def test_a_state_beyond_its_range_is_clipped_and_the_loop_shows_it() -> None:
     assert (narrow - known).abs().max() > 3 * (wide - known).abs().max()
 
 
-def test_inputs_of_residual_additions_are_rounded_only_on_demand() -> None:
-    plain, demanding = prepared(), prepared(add_inputs=AddInputs.QUANTIZED)
-    extra = set(activation_ranges(demanding)) - set(activation_ranges(plain))
-    assert extra == {"output_range.depthwise.weight", "output_range.shortcut.weight"}
-    held = activation_ranges(demanding)["output_range.shortcut.weight"]
+@pytest.mark.parametrize("kept", ["depthwise.weight", "shortcut.weight"])
+def test_a_skip_branch_is_rounded_only_where_both_sides_of_its_sum_are(kept: str) -> None:
+    whole, partly = prepared(), prepared(keep_float=(kept,))
+    assert "skip_range.shortcut.weight" not in activation_ranges(partly)
+    held = activation_ranges(whole)["skip_range.shortcut.weight"]
     x = torch.rand(1, 6, 4, 4)
-    expected = rounded(plain.shortcut(x), held.amax)
-    np.testing.assert_array_equal(demanding.shortcut(x).detach().numpy(), expected)
+    unrounded_sum = prepared(keep_float=("depthwise.weight",)).shortcut(x)
+    np.testing.assert_array_equal(whole.shortcut(x).detach().numpy(), rounded(unrounded_sum, held.amax))
 
 
 def test_a_copy_has_ranges_of_its_own_that_it_still_shares_within() -> None:

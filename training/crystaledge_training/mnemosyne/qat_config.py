@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crystaledge_training.mnemosyne.qat_tracks import TrackConfig
-from crystaledge_training.quantization.fake_quant import AddInputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +12,6 @@ class QatConfig:
     """Everything that decides a run; equal configuration, checkpoint and data give equal bytes."""
 
     tracks: TrackConfig = TrackConfig()
-    add_inputs: AddInputs = AddInputs.FLOAT
     keep_float: tuple[str, ...] = ()
     """Weights whose products stay float, as `quantize` found it worth while."""
     epochs: int = 8

@@ -51,7 +51,6 @@ class QatModule(L.LightningModule):
             teacher,
             training,
             spec,
-            add_inputs=config.add_inputs,
             keep_float=config.keep_float,
             seed=config.seed,
         )

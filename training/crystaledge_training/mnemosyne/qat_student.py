@@ -12,7 +12,7 @@ from crystaledge_training.data.frames import FrameStore, subset
 from crystaledge_training.mnemosyne.embed import crystallize, encode_frames
 from crystaledge_training.mnemosyne.network import DepthwiseResidual, Mnemosyne
 from crystaledge_training.quantization.equalise import Boundary, equalise
-from crystaledge_training.quantization.fake_quant import AddInputs, attach
+from crystaledge_training.quantization.fake_quant import attach
 from crystaledge_training.quantization.fold import fold_batch_norm
 from crystaledge_training.quantization.ranges import observing
 
@@ -27,7 +27,6 @@ def make_student(
     store: FrameStore,
     spec: Preprocessing,
     *,
-    add_inputs: AddInputs,
     keep_float: tuple[str, ...] = (),
     seed: int,
 ) -> Mnemosyne:
@@ -42,7 +41,7 @@ def make_student(
     equalise(_boundaries(student), lambda: encode_frames(student, seen.pixels, spec), share=_SHARE)
     height, width = spec.size_hw
     faces = torch.zeros(2, 3, height, width, device=student.convergence.weight.device)
-    attach(student, faces, student.initial_state(2), add_inputs=add_inputs, keep_float=keep_float)
+    attach(student, faces, student.initial_state(2), keep_float=keep_float)
     with observing(student, share=_SHARE):
         crystallize(student, encode_frames(student, seen.pixels, spec), repeated_rows(seen, _STEPS, seed=seed))
     return student

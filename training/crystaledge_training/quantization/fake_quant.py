@@ -1,14 +1,14 @@
 """Attaches int8 rounding to a module made of convolutions, linear layers and GRU cells, where the graph has Q/DQ.
 
 What each matrix product reads is rounded with one range a tensor, and its weight with one scale an output
-channel; biases, activations and sums stay in float. Which products read the very same tensor is found in a
+channel; biases, activations and sums stay in float. Where both convolutions of a residual sum are rounded, so
+is what its skip branch adds, as TensorRT wants it. Which products read the very same tensor is found in a
 traced forward, since the graph has one quantizer there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from enum import Enum
 from typing import Any
 
 import torch
@@ -23,20 +23,12 @@ from crystaledge_training.quantization.rounding import ActivationRange, WeightRo
 from crystaledge_training.quantization.trace import Site, Slot, Trace
 
 _RANGE = "range."
-_OUTPUT_RANGE = "output_range."
-
-
-class AddInputs(Enum):
-    """Whether what a residual addition reads is rounded too."""
-
-    FLOAT = "float"
-    QUANTIZED = "quantized"
+_SKIP_RANGE = "skip_range."
 
 
 def attach(
     module: nn.Module,
     *example: Tensor,
-    add_inputs: AddInputs = AddInputs.FLOAT,
     keep_float: Collection[str] = (),
 ) -> None:
     """Attach rounding to a module, in place; ranges are 1 until they are set.
@@ -56,8 +48,7 @@ def attach(
         module(*example)
     sites = [site for name, layer in module.named_modules() for site in _sites(name, layer)]
     _give_ranges(trace, [site for site in sites if _weight_of(site) not in keep_float])
-    if add_inputs is AddInputs.QUANTIZED:
-        _give_output_ranges(trace)
+    _give_skip_ranges(trace)
     for name, layer in list(module.named_modules()):
         for weight in _weights(layer):
             if _joined(name, weight) not in keep_float:
@@ -67,7 +58,7 @@ def attach(
 def activation_ranges(module: nn.Module) -> dict[str, ActivationRange]:
     """Ranges by the name they have in the artifact: `range.<weight>` of what that weight is multiplied with.
 
-    A shared range is there under each of its names; `output_range.<weight>` are those of residual additions.
+    A shared range is there under each of its names; `skip_range.<weight>` is of what its layer adds to a residual sum.
     """
     found: dict[str, ActivationRange] = {}
     for name, layer in module.named_modules():
@@ -94,7 +85,7 @@ def _labels(layer: nn.Module) -> Iterator[tuple[Slot, str]]:
         yield Slot.STATE, f"{_RANGE}weight_hh"
     elif isinstance(layer, (nn.Conv2d, nn.Linear)):
         yield Slot.INPUT, f"{_RANGE}weight"
-        yield Slot.OUTPUT, f"{_OUTPUT_RANGE}weight"
+        yield Slot.OUTPUT, f"{_SKIP_RANGE}weight"
 
 
 def _weights(layer: nn.Module) -> tuple[str, ...]:
@@ -142,10 +133,11 @@ def _give_ranges(trace: Trace, sites: list[Site]) -> None:
             site.layer.register_forward_pre_hook(_round_input)
 
 
-def _give_output_ranges(trace: Trace) -> None:
-    for layer in trace.added():
-        setattr(layer, Slot.OUTPUT.value, ActivationRange())
-        layer.register_forward_hook(_round_output)
+def _give_skip_ranges(trace: Trace) -> None:
+    for main, skip in trace.sums():
+        if all(hasattr(layer, Slot.INPUT.value) for layer in (main, skip)):
+            setattr(skip, Slot.OUTPUT.value, ActivationRange())
+            skip.register_forward_hook(_round_output)
 
 
 # Hooks are plain functions that look into the layer they are called for, so that copies of a module have their own.

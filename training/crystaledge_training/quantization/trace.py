@@ -43,15 +43,15 @@ class Trace(TorchFunctionMode):
         self._kept: list[Tensor] = []
         self._read: dict[tuple[nn.Module, Slot], list[int]] = {}
         self._written_by: dict[int, nn.Module] = {}
-        self._added: dict[nn.Module, None] = {}
+        self._sums: dict[tuple[nn.Module, nn.Module], None] = {}
 
     def read_by(self, site: Site) -> list[int]:
         """Identities of the tensors that a site has read, in the order of the calls."""
         return self._read.get((site.layer, site.slot), [])
 
-    def added(self) -> list[nn.Module]:
-        """Layers whose outputs have been added to one another: the two ends of residual additions."""
-        return list(self._added)
+    def sums(self) -> list[tuple[nn.Module, nn.Module]]:
+        """Residual additions: the layers whose outputs are their first operand and their second, the skip branch."""
+        return list(self._sums)
 
     def __enter__(self) -> Trace:
         for layer in self._module.modules():
@@ -77,9 +77,9 @@ class Trace(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         if getattr(func, "__name__", "") in _ADDITIONS:
-            writers = [self._written_by.get(id(operand)) for operand in args[:2]]
-            if None not in writers:
-                self._added.update((layer, None) for layer in writers if layer is not None)
+            main, skip = (self._written_by.get(id(operand)) for operand in args[:2])
+            if main is not None and skip is not None:
+                self._sums[main, skip] = None
         return func(*args, **(kwargs or {}))
 
     def _note_inputs(self, layer: nn.Module, arguments: tuple[Any, ...]) -> None:
