@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crystaledge.engine.states import HostStates, StateMemory
 from crystaledge.errors import ContractError
 from crystaledge.manifest.model import GraphSpec
+from crystaledge.tensors import StatePair
 
 Array = NDArray[np.float32]
 
@@ -64,6 +66,10 @@ class Engine(ABC):
             np.copyto(step.inputs[name], array)
         step.run()
         return {name: array.copy() for name, array in step.outputs.items()}
+
+    def state_memory(self, states: Sequence[StatePair], capacity: int) -> StateMemory:
+        """Where states lie that this engine's steps advance."""
+        return HostStates(states, capacity)
 
     def close(self) -> None:
         """Let go of the bound steps and their buffers; the next call binds anew."""

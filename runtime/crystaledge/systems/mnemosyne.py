@@ -86,9 +86,9 @@ class MnemosynePipeline(Pipeline):
         self.graph = graph_to_run(bundle, options.graph, engine=options.backend.value, unverified=options.unverified)
         check_contract(bundle.manifest, self.graph)
         decision = bundle.manifest.decision
-        self.store = StateStore(self.graph.states)
         self.gallery = Gallery(decision.score, decision.dimensions)
         self._engine = open_engine(bundle, self.graph, backend=options.backend, threads=options.threads)
+        self.store = StateStore(self.graph.states, memory=self._engine.state_memory)
         self._stepper = Stepper(self._engine, self.store)
         self._preprocessor = Preprocessor(bundle.manifest.preprocessing)
         self._decider = Decider(decision, false_accept_rate=options.false_accept_rate)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystaledge.engine.base import BoundStep, Engine
+from crystaledge.engine.states import StateRows
 from crystaledge.errors import ContractError, StateError
 from crystaledge.tracks.store import StateStore
 
@@ -23,8 +24,7 @@ class _Plan:
     step: BoundStep
     staged: Mapping[str, Array]
     results: Mapping[str, Array]
-    states: tuple[tuple[str, Array, Array], ...]
-    """(state input name, input buffer, output buffer)."""
+    states: tuple[StateRows, ...]
 
 
 class Stepper:
@@ -74,32 +74,13 @@ class Stepper:
         if plan is None or self._plans.get(count) is not plan:
             msg = f"Advance of {count} tracks was not staged; call stage({count}) and fill its buffers first."
             raise StateError(msg)
-        if count == 1:
-            self._run_one(plan, self.store.slot(tracks[0]))
-        else:
-            self._run_many(plan, self.store.slots(tracks))
-        self._staged = None
-        return plan.results
-
-    def _run_one(self, plan: _Plan, slot: int) -> None:
-        arrays = self.store.arrays
-        for name, current, _ in plan.states:
-            current[0] = arrays[name][slot]
-        plan.step.run()
-        for name, _, following in plan.states:
-            arrays[name][slot] = following[0]
-
-    def _run_many(self, plan: _Plan, slots: list[int]) -> None:
-        if len(set(slots)) != len(slots):
+        slots = self.store.slots(tracks)
+        if count > 1 and len(set(slots)) != count:
             msg = "A track comes twice in one step; one step advances each track once."
             raise StateError(msg)
-        arrays = self.store.arrays
-        for name, current, _ in plan.states:
-            # With mode "clip" take writes straight into the buffer; the default mode makes a copy.
-            np.take(arrays[name], slots, axis=0, out=current, mode="clip")
-        plan.step.run()
-        for name, _, following in plan.states:
-            arrays[name][slots] = following
+        self.store.memory.advance(plan.step, plan.states, slots)
+        self._staged = None
+        return plan.results
 
     def _plan(self, count: int) -> _Plan:
         if not 1 <= count <= self.largest:
@@ -112,7 +93,10 @@ class Stepper:
             step,
             {spec.name: step.inputs[spec.name] for spec in graph.inputs if spec.name not in states},
             {spec.name: step.outputs[spec.name][:count] for spec in graph.outputs},
-            tuple((p.input, step.inputs[p.input][:count], step.outputs[p.output][:count]) for p in graph.states),
+            tuple(
+                StateRows(pair.input, step.inputs[pair.input][:count], step.outputs[pair.output][:count])
+                for pair in graph.states
+            ),
         )
         self._plans[count] = plan
         return plan

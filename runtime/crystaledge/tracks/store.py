@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crystaledge.engine.states import HostStates, StateMemory
 from crystaledge.errors import StateError
 from crystaledge.tensors import StatePair
 
@@ -23,9 +24,16 @@ class StateStore:
     evicted tracks are used again, and are set to the initial value before they are.
     """
 
-    def __init__(self, states: Sequence[StatePair], *, capacity: int = 16) -> None:
+    def __init__(
+        self,
+        states: Sequence[StatePair],
+        *,
+        capacity: int = 16,
+        memory: Callable[[Sequence[StatePair], int], StateMemory] = HostStates,
+    ) -> None:
         self._states = tuple(states)
-        self._arrays = {pair.input: np.full((capacity, *pair.shape), pair.initial, np.float32) for pair in states}
+        self.memory = memory(self._states, capacity)
+        self._capacity = capacity
         self._slots: dict[int, int] = {}
         self._last_seen: dict[int, int] = {}
         self._free = list(range(capacity - 1, -1, -1))
@@ -43,8 +51,8 @@ class StateStore:
 
     @property
     def arrays(self) -> Mapping[str, Array]:
-        """State arrays by input name, `(capacity, *shape)`; rows are slots."""
-        return self._arrays
+        """State arrays by input name, `(capacity, *shape)`; rows are slots. For reading: see `load` and `reset`."""
+        return self.memory.arrays
 
     def create(self, track: int, *, frame: int = 0) -> int:
         """Give a new track a slot in its initial state and return the slot.
@@ -60,17 +68,17 @@ class StateStore:
         slot = self._free.pop()
         self._slots[track] = slot
         self._last_seen[track] = frame
-        self._initialise(slot)
+        self.memory.reset(slot)
         return slot
 
     def reset(self, track: int) -> None:
         """Put a live track back to its initial state."""
-        self._initialise(self.slot(track))
+        self.memory.reset(self.slot(track))
 
     def evict(self, track: int) -> None:
         """End a track; its state is overwritten at once, since it is personal data."""
         slot = self.slot(track)
-        self._initialise(slot)
+        self.memory.reset(slot)
         del self._slots[track], self._last_seen[track]
         self._free.append(slot)
 
@@ -112,7 +120,7 @@ class StateStore:
     def state(self, track: int) -> dict[str, Array]:
         """A copy of a live track's state, by input name."""
         slot = self.slot(track)
-        return {name: array[slot].copy() for name, array in self._arrays.items()}
+        return {name: array[slot].copy() for name, array in self.memory.arrays.items()}
 
     def load(self, track: int, state: Mapping[str, Array]) -> None:
         """Set a live track's state.
@@ -130,16 +138,9 @@ class StateStore:
             if not (np.abs(value) <= LARGEST_STATE).all():
                 msg = f"State {pair.input!r} of track {track} holds NaN, infinity or a value beyond reason."
                 raise StateError(msg)
-        for pair in self._states:
-            self._arrays[pair.input][slot] = state[pair.input]
-
-    def _initialise(self, slot: int) -> None:
-        for pair in self._states:
-            self._arrays[pair.input][slot] = pair.initial
+        self.memory.load(slot, state)
 
     def _grow(self) -> None:
-        capacity = len(next(iter(self._arrays.values()))) if self._arrays else len(self._slots)
-        for pair in self._states:
-            fresh = np.full((max(capacity, 1), *pair.shape), pair.initial, np.float32)
-            self._arrays[pair.input] = np.concatenate([self._arrays[pair.input], fresh])
-        self._free = list(range(capacity + max(capacity, 1) - 1, capacity - 1, -1))
+        old, self._capacity = self._capacity, max(2 * self._capacity, 1)
+        self.memory.grow(self._capacity)
+        self._free = list(range(self._capacity - 1, old - 1, -1))
