@@ -1,0 +1,134 @@
+"""States that stay on the device between steps, with a copy on the host that survives the device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystaledge.engine.base import BoundStep
+from crystaledge.engine.states import StateMemory, StateRows
+from crystaledge.engine.trt.buffers import row_bytes
+from crystaledge.engine.trt.cuda import Cuda, HostBlock
+from crystaledge.engine.trt.step import TensorRtStep
+from crystaledge.errors import ContractError
+from crystaledge.tensors import StatePair
+
+Array = NDArray[np.float32]
+
+
+class DeviceStates(StateMemory):
+    """A pool of rows on the device, one for each slot; `arrays` is the host's copy, whole after every step.
+
+    A step that advances the same tracks as the last time finds their states where it left them and
+    copies nothing but the new ones to the pool. Otherwise rows are gathered from the pool, neighbours
+    in one copy. Tracks that were created, reset or restored since are brought from the host first.
+    """
+
+    def __init__(self, cuda: Cuda, states: Sequence[StatePair], capacity: int) -> None:
+        super().__init__(states, capacity)
+        self._cuda = cuda
+        self._row_bytes = {pair.input: row_bytes(pair.shape) for pair in states}
+        self._pool: dict[str, int] = {}
+        self._staging: dict[str, HostBlock] = {}
+        self._stale: set[int] = set()
+        """Slots whose row on the device is older than the host's."""
+        self._resident: dict[TensorRtStep, tuple[tuple[int, ...], int]] = {}
+        """Slots whose states lie in a step's own buffers, row by row, as long as the step has taken so many steps."""
+        self.renew()
+
+    def grow(self, capacity: int) -> None:
+        """See `StateMemory.grow`."""
+        super().grow(capacity)
+        self.release()
+        self.renew()
+
+    def reset(self, slot: int) -> None:
+        """See `StateMemory.reset`."""
+        super().reset(slot)
+        self._touch(slot)
+
+    def load(self, slot: int, state: Mapping[str, Array]) -> None:
+        """See `StateMemory.load`."""
+        super().load(slot, state)
+        self._touch(slot)
+
+    def advance(self, step: BoundStep, rows: Sequence[StateRows], slots: Sequence[int]) -> None:
+        """See `StateMemory.advance`."""
+        if not isinstance(step, TensorRtStep):
+            msg = "States on a device are advanced by steps of the same engine only."
+            raise ContractError(msg)
+        wanted = tuple(slots)
+        with self._cuda.current():
+            if self._resident.pop(step, None) != (wanted, step.taken):
+                self._bring(step, wanted)
+            step.enqueue()
+            self._scatter(step, wanted)
+            self._cuda.synchronise(step.stream)
+        self._resident[step] = wanted, step.taken
+        for state in rows:
+            self._arrays[state.name][slots] = state.following
+
+    def lost(self) -> None:
+        """The device is gone: forget what was there; the host's copy is what is left."""
+        self._pool, self._staging, self._resident = {}, {}, {}
+
+    def renew(self) -> None:
+        """Make room for as many slots as the host has; their rows are brought when they are wanted."""
+        capacity = len(next(iter(self.arrays.values()), ()))
+        self._stale = set(range(capacity))
+        with self._cuda.current():
+            for name, size in self._row_bytes.items():
+                self._pool[name] = self._cuda.allocate(capacity * size)
+                self._staging[name] = self._cuda.allocate_host(capacity * size, mapped=False)
+
+    def release(self) -> None:
+        """Free what lies on the device."""
+        with self._cuda.current():
+            for pointer in self._pool.values():
+                self._cuda.free(pointer)
+            for block in self._staging.values():
+                self._cuda.free_host(block)
+        self.lost()
+
+    def _touch(self, slot: int) -> None:
+        self._stale.add(slot)
+        for step in [s for s, (slots, _) in self._resident.items() if slot in slots]:
+            del self._resident[step]
+
+    def _bring(self, step: TensorRtStep, slots: tuple[int, ...]) -> None:
+        """The states of some slots, from the host or the pool, to where the step reads them."""
+        mine = set(slots)
+        for other in [s for s, (theirs, _) in self._resident.items() if not mine.isdisjoint(theirs)]:
+            del self._resident[other]  # the pool will be newer than its buffers
+        self._upload(sorted(mine & self._stale), step.stream)
+        self._stale -= mine
+        for name, size in self._row_bytes.items():
+            target = step.buffers.state_address(name, step.side)
+            for row, slot, count in runs(slots):
+                self._cuda.copy(target + row * size, self._pool[name] + slot * size, count * size, step.stream)
+
+    def _upload(self, slots: list[int], stream: Any) -> None:
+        for name, size in self._row_bytes.items():
+            staging = self._staging[name].array.reshape(-1, size)
+            for _, slot, count in runs(slots):
+                rows = slice(slot, slot + count)
+                staging[rows] = self._arrays[name][rows].reshape(count, -1).view(np.uint8)
+                self._cuda.upload(self._pool[name] + slot * size, staging[rows].reshape(-1), stream)
+
+    def _scatter(self, step: TensorRtStep, slots: tuple[int, ...]) -> None:
+        for name, size in self._row_bytes.items():
+            source = step.buffers.state_address(name, step.side)  # the sides have changed places
+            for row, slot, count in runs(slots):
+                self._cuda.copy(self._pool[name] + slot * size, source + row * size, count * size, step.stream)
+
+
+def runs(slots: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """(first row, first slot, length) of each stretch in which slots follow one another."""
+    start = 0
+    for row in range(1, len(slots) + 1):
+        if row == len(slots) or slots[row] != slots[row - 1] + 1:
+            yield start, slots[start], row - start
+            start = row
