@@ -21,7 +21,8 @@ def _kinds(model: ModelProto, weights: set[str]) -> dict[str, int]:
     kinds = dict.fromkeys(("weights", "biases and constants", "scales", "zero points", "nodes and names"), 0)
     for initializer in model.graph.initializer:
         size = len(initializer.raw_data) or _unpacked(initializer)
-        if initializer.name in weights or initializer.name.endswith("_quantized"):
+        name = initializer.name.removesuffix("_quantized")
+        if name in weights:
             kinds["weights"] += size
         elif initializer.name.endswith("_zero_point"):
             kinds["zero points"] += size

@@ -56,6 +56,11 @@ class Judge:
         self._batch: Batch = next(sequences.batches(preprocessing, size=BATCH))
         self._reference = self._states(model)
 
+    @property
+    def sequences(self) -> int:
+        """How many it scores on."""
+        return len(self._batch)
+
     def score(self, candidate: ModelProto) -> Score:
         """Roll a candidate out over the same sequences, its own state fed back."""
         return Score(cosine_rows(self._reference, self._states(candidate)))

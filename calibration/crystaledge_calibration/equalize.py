@@ -60,24 +60,35 @@ def sites(model: ModelProto) -> tuple[Site, ...]:
     for node in model.graph.node:
         if node.op_type != "Relu" or node.output[0] in outputs:
             continue
-        writers = _writers(makers.get(node.input[0]), makers, weighted)
+        writers = _writers(node.input[0], model, makers, weighted)
         readers = _readers(node.output[0], model, weighted)
         if writers and readers:
             found.append(Site(node.output[0], writers, readers))
     return tuple(found)
 
 
+def scalable_tensors(model: ModelProto) -> frozenset[str]:
+    """Tensors whose channels `equalized` may scale: from the outputs of a site's writers to what its readers read."""
+    found = {name for site in sites(model) for name in (site.tensor, *(writer.output for writer in site.writers))}
+    for node in model.graph.node:
+        between = node.op_type == "Add" or node.op_type in _TRANSPARENT_AFTER
+        if between and all(name in found for name in node.input[: 2 if node.op_type == "Add" else 1]):
+            found.add(node.output[0])
+    return frozenset(found)
+
+
 def _writers(
-    node: NodeProto | None, makers: Mapping[str, NodeProto], weighted: Mapping[str, WeightedNode]
+    tensor: str, model: ModelProto, makers: Mapping[str, NodeProto], weighted: Mapping[str, WeightedNode]
 ) -> tuple[WeightedNode, ...]:
-    """The weighted nodes whose sum a tensor is; empty where anything else takes part."""
-    if node is None:
+    """The weighted nodes whose sum a tensor is; empty where anything else takes part, or reads it too."""
+    node = makers.get(tensor)
+    if node is None or sum(tensor in other.input for other in model.graph.node) != 1:
         return ()
     if node.name in weighted:
         return (weighted[node.name],)
     if node.op_type != "Add":
         return ()
-    sides = [_writers(makers.get(name), makers, weighted) for name in node.input]
+    sides = [_writers(name, model, makers, weighted) for name in node.input]
     return tuple(writer for side in sides for writer in side) if all(sides) else ()
 
 
@@ -88,6 +99,8 @@ def _readers(tensor: str, model: ModelProto, weighted: Mapping[str, WeightedNode
         if tensor not in node.input:
             continue
         if node.name in weighted and weighted[node.name].data == tensor:
+            if weighted[node.name].grouped:
+                return ()
             found.append(weighted[node.name])
             continue
         inner = _readers(node.output[0], model, weighted) if node.op_type in _TRANSPARENT_AFTER else ()

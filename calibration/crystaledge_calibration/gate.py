@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from crystaledge_calibration.records import DecisionParity, Fault, Finding, Limits, StateTrace
 
 GROWTH_FROM = 16
@@ -58,7 +56,7 @@ def _below(demand: str, values: Sequence[float], limit: float, steps: Sequence[i
     missed = [i for i, value in enumerate(values) if not value >= limit]
     if not missed:
         return None
-    return Finding(demand=demand, measured=float(np.min(values)), limit=limit, step=steps[missed[0]])
+    return Finding(demand=demand, measured=float(values[missed[0]]), limit=limit, step=steps[missed[0]])
 
 
 def _short(demand: str, value: float, limit: float, step: int) -> Finding | None:

@@ -10,20 +10,22 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto
 
 from crystaledge.manifest.model import GraphSpec
+from crystaledge_calibration.equalize import scalable_tensors
 from crystaledge_calibration.observe import watched_step
 from crystaledge_calibration.records import NodeError
 from crystaledge_calibration.step_model import weights_of
 
 Array = NDArray[np.float32]
-SAME = 0.1
-"""Relative error up to which a layer still does what the float one does; sound int8 layers stay below 0.05."""
+Float64 = NDArray[np.float64]
+SAME = 0.04
+"""Relative error of its own up to which a layer still does what the float one does; sound int8 layers stay at 0.025."""
 _MOST_SCALED = 64.0
 _BROKEN = 1e6
 
 
 @dataclass(frozen=True, slots=True)
 class Culprit:
-    """The layer that adds most error of its own."""
+    """The layer at fault."""
 
     node: str
     tensor: str
@@ -35,28 +37,30 @@ def layer_errors(
 ) -> tuple[tuple[NodeError, ...], Culprit | None]:
     """Relative error of every tensor that both graphs have by name, in the order in which they are made.
 
-    Errors are up to a positive scale per channel: equalisation moves such scales from layer to layer.
+    Where equalisation may have moved scales from layer to layer, errors are up to a positive scale per channel.
 
     Args:
         feeds: inputs of one step, states included: those of the float rollout.
 
     Returns:
-        The errors, and the layer whose output is further off than anything it reads, if one is by
-        more than `SAME`.
+        The errors, and the first of the layers that are not the float graph's own whose output is further
+        off than what it reads by more than `SAME`. A layer that both graphs share can amplify an error,
+        but is not at fault.
     """
     shared = _shared_tensors(reference, deployed)
     left, right = watched_step(reference, shared)(feeds), watched_step(deployed, shared)(feeds)
-    errors = {name: _relative(left[name], right[name]) for name in shared}
-    rows, own = [], []
+    scalable = scalable_tensors(reference)
+    errors = {name: _relative(left[name], right[name], scaled=name in scalable) for name in shared}
+    rows, culprits = [], list[Culprit]()
+    changed = _changed_nodes(reference, deployed)
     for node in reference.graph.node:
         for name in node.output:
             if name in errors:
                 rows.append(NodeError(node=node.name, tensor=name, error=errors[name]))
-                own.append(errors[name] - _inherited(node, errors))
-    worst = int(np.argmax(own)) if own else 0
-    if not own or own[worst] <= SAME:
-        return tuple(rows), None
-    return tuple(rows), Culprit(rows[worst].node, rows[worst].tensor, rows[worst].error)
+                own = errors[name] - _inherited(node, errors)
+                if node.name in changed and own > SAME:
+                    culprits.append(Culprit(node.name, name, errors[name]))
+    return tuple(rows), culprits[0] if culprits else None
 
 
 def state_limits(graph: GraphSpec, deployed: ModelProto) -> dict[str, float]:
@@ -83,16 +87,39 @@ def _shared_tensors(reference: ModelProto, deployed: ModelProto) -> Sequence[str
     return [name for node in reference.graph.node for name in node.output if name in there]
 
 
+def _changed_nodes(reference: ModelProto, deployed: ModelProto) -> set[str]:
+    """Nodes that compute something else than in the reference: other operator, operands, or constants."""
+    mine, theirs = ({n.name: n for n in m.graph.node} for m in (reference, deployed))
+    left, right = ({i.name: i.SerializeToString() for i in m.graph.initializer} for m in (reference, deployed))
+
+    def same(node: NodeProto) -> bool:
+        other = theirs.get(node.name)
+        return (
+            other is not None
+            and (other.op_type, list(other.input)) == (node.op_type, list(node.input))
+            and all(left.get(name) == right.get(name) for name in node.input)
+        )
+
+    return {name for name, node in mine.items() if not same(node)}
+
+
 def _inherited(node: NodeProto, errors: Mapping[str, float]) -> float:
     return max((errors[name] for name in node.input if name in errors), default=0.0)
 
 
-def _relative(reference: Array, other: Array) -> float:
+def _relative(reference: Array, other: Array, *, scaled: bool) -> float:
     if reference.shape != other.shape or not np.isfinite(other).all():
         return _BROKEN
     a, b = (np.moveaxis(x.astype(np.float64), 1, 0).reshape(x.shape[1], -1) for x in (reference, other))
-    energy = np.sum(a * a, axis=1)
-    scale = np.divide(np.sum(a * b, axis=1), energy, out=np.ones_like(energy), where=energy > 0)
-    scale = np.where((scale > 1.0 / _MOST_SCALED) & (scale < _MOST_SCALED), scale, 1.0)
-    difference, norm = np.linalg.norm(b / scale[:, None] - a), np.linalg.norm(a)
+    if scaled:
+        b = b * _best_scale(a, b)[:, None]
+    difference, norm = np.linalg.norm(b - a), np.linalg.norm(a)
     return float(min(difference / np.maximum(norm, 1e-12), _BROKEN))
+
+
+def _best_scale(reference: Float64, other: Float64) -> Float64:
+    """By row what brings `other` nearest to `reference`; 1 where that is no scale that equalisation would use."""
+    energy = np.sum(other * other, axis=1)
+    scale = np.divide(np.sum(reference * other, axis=1), energy, out=np.ones_like(energy), where=energy > 0)
+    usual: Float64 = np.where((scale > 1.0 / _MOST_SCALED) & (scale < _MOST_SCALED), scale, 1.0)
+    return usual

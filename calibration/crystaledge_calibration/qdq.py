@@ -63,7 +63,8 @@ def with_qdq(
         ranges: of every tensor in `quantized_tensors`.
         nodes: weighted nodes that become int8.
     """
-    sums = quantized_sums(model, nodes)
+    # A skip branch that is always zero has no scale, and stays in float.
+    sums = [one for one in quantized_sums(model, nodes) if ranges[one.skip_tensor].amax > 0.0]
     chosen = [node.name for node in model.graph.node if _belongs(node, target, nodes, {one.add for one in sums})]
     copy, apart = _read_apart(model, chosen)
     if not chosen:

@@ -18,6 +18,8 @@ LEVELS = 127
 PERCENTILE = 99.99
 _MOST_COUNTED = 1 << 15
 """Values of one array that go into the histogram; its extremes are taken from all."""
+_NOTHING = 1e-30
+"""Magnitudes that count as zero: bins of such a width overflow."""
 _ENTROPY_STRIDE = 16
 _MSE_CUTS = 96
 
@@ -58,7 +60,8 @@ class Observations:
         self.low, self.high = (min(self.low, low), max(self.high, high)) if self._seen else (low, high)
         self.channel_low = np.minimum(self.channel_low, lows) if self._seen else lows
         self.channel_high = np.maximum(self.channel_high, highs) if self._seen else highs
-        self._count(np.abs(_thinned(values)), max(abs(low), abs(high)))
+        largest = max(abs(low), abs(high))
+        self._count(np.abs(_thinned(values)), largest if largest > _NOTHING else 0.0)
         self._seen = True
 
     def share_beyond(self, limit: float) -> float:
@@ -76,12 +79,14 @@ class Observations:
     def _count(self, magnitudes: Array, largest: float) -> None:
         if self.edge == 0.0:
             self.edge = largest * 1.0001
-        while largest >= self.edge > 0.0:
+        if self.edge == 0.0:
+            self.counts[0] += magnitudes.size  # nothing but zeros so far
+            return
+        while largest >= self.edge:
             self.counts = np.concatenate([self.counts.reshape(-1, 2).sum(axis=1), np.zeros(BINS // 2, np.int64)])
             self.edge *= 2.0
-        if self.edge > 0.0:
-            places = (magnitudes * np.float32(BINS / self.edge)).astype(np.int32)
-            self.counts += np.bincount(np.minimum(places, BINS - 1), minlength=BINS)
+        places = (magnitudes * np.float32(BINS / self.edge)).astype(np.int32)
+        self.counts += np.bincount(np.minimum(places, BINS - 1), minlength=BINS)
 
 
 def cut(seen: Observations, calibrator: Calibrator) -> float:

@@ -14,7 +14,7 @@ from crystaledge_calibration.bias_correction import bias_corrected
 from crystaledge_calibration.choices import Calibrator
 from crystaledge_calibration.closed_loop_score import Judge
 from crystaledge_calibration.draft import TRAINED, Cut, Draft, Tried, cuts_by, tried
-from crystaledge_calibration.equalize import equalized
+from crystaledge_calibration.equalize import equalized, sites
 from crystaledge_calibration.observe import observe_ranges
 from crystaledge_calibration.qdq import quantized_tensors
 from crystaledge_calibration.ranges import Observations
@@ -161,7 +161,7 @@ class Recipe:
             model,
             bench.calibrating,
             bench.preprocessing,
-            quantized_tensors(model, bench.options.target),
+            self._watched(model),
             source=bench.options.states,
             threads=bench.options.workers,
             progress=bench.progress,
@@ -170,8 +170,17 @@ class Recipe:
             _refuse_degenerate_state(bench.graph, seen)
         return seen
 
-    def _draft(self, model: ModelProto, seen: Mapping[str, Observations], cuts: Mapping[str, Cut]) -> Draft:
+    def _watched(self, model: ModelProto) -> tuple[str, ...]:
+        """What becomes eight bits, and what equalisation has to know beside that."""
+        return tuple(dict.fromkeys([*self._eight_bits(model), *(site.tensor for site in sites(model))]))
+
+    def _eight_bits(self, model: ModelProto) -> tuple[str, ...]:
+        return quantized_tensors(model, self._bench.options.target)
+
+    def _draft(self, model: ModelProto, watched: Mapping[str, Observations], all_cuts: Mapping[str, Cut]) -> Draft:
         kept = self._bench.options.keep_float
+        names = self._eight_bits(model)
+        seen, cuts = {name: watched[name] for name in names}, {name: all_cuts[name] for name in names}
         alive = {name for name, observations in seen.items() if not observations.degenerate}
         nodes = tuple(
             n.name for n in quantizable_nodes(model) if not {n.name, n.weight} & set(kept) and n.data in alive

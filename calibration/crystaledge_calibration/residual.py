@@ -48,15 +48,20 @@ def with_skip_qdq(model: ModelProto, sums: Collection[ResidualSum], amax: Mappin
     Args:
         amax: range of each skip tensor, so that scale = amax / 127.
     """
+    written: set[str] = set()
     for one in sums:
+        back = f"{one.skip_tensor}_DequantizeLinear_Output"
+        place = next(i for i, node in enumerate(model.graph.node) if node.name == one.add)
+        model.graph.node[place].input[1] = back
+        if one.skip_tensor in written:
+            continue
+        written.add(one.skip_tensor)
         scale, zero = f"{one.skip_tensor}_scale", f"{one.skip_tensor}_zero_point"
         model.graph.initializer.append(
             numpy_helper.from_array(np.array(amax[one.skip_tensor] / 127.0, np.float32), scale)
         )
         model.graph.initializer.append(numpy_helper.from_array(np.array(0, np.int8), zero))
-        eight, back = f"{one.skip_tensor}_QuantizeLinear_Output", f"{one.skip_tensor}_DequantizeLinear_Output"
-        place = next(i for i, node in enumerate(model.graph.node) if node.name == one.add)
-        model.graph.node[place].input[1] = back
+        eight = f"{one.skip_tensor}_QuantizeLinear_Output"
         for kind, source, target in (("DequantizeLinear", eight, back), ("QuantizeLinear", one.skip_tensor, eight)):
             node = helper.make_node(kind, [source, scale, zero], [target], name=f"{one.skip_tensor}_{kind}")
             model.graph.node.insert(place, node)

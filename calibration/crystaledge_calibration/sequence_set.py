@@ -152,6 +152,9 @@ def choose_sequences(
     Raises:
         DataError: fewer than two clips are long enough, a frame is of one colour or cannot be read.
     """
+    if sequences < FEWEST_SEQUENCES:
+        msg = f"{sequences} sequences are too few; give at least {FEWEST_SEQUENCES}."
+        raise DataError(msg)
     usable = [clip for clip in clips if clip.length >= warm_up]
     if len(usable) < FEWEST_SEQUENCES:
         msg = (

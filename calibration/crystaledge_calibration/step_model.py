@@ -31,6 +31,8 @@ class WeightedNode:
     input_axis: int
     """Of the weight: where its input channels are; the same as `channel_axis` for a depthwise Conv."""
     depthwise: bool
+    grouped: bool
+    """A Conv in groups of several channels: its weight has fewer input channels than its input."""
     macs: int
     """Multiply-accumulates of one row."""
     weights: int
@@ -92,11 +94,11 @@ def _described(
 ) -> WeightedNode:
     attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
     transposed = bool(attributes.get("transB", 0))
+    groups = int(attributes.get("group", 1))
+    depthwise = node.op_type == "Conv" and groups == shape[0] > 1 and shape[1] == 1
     if node.op_type == "Conv":
-        depthwise = int(attributes.get("group", 1)) == shape[0] > 1 and shape[1] == 1
         channel, inner = 0, 0 if depthwise else 1
     else:
-        depthwise = False
         channel, inner = (0, 1) if transposed else (1, 0)
     bias = node.input[2] if len(node.input) > 2 and node.input[2] in weights else None
     return WeightedNode(
@@ -109,6 +111,7 @@ def _described(
         channel_axis=channel,
         input_axis=inner,
         depthwise=depthwise,
+        grouped=groups > 1 and not depthwise,
         macs=prod(shape) * sizes.get(node.output[0], 1),
         weights=prod(shape),
     )

@@ -28,6 +28,7 @@ from crystaledge_calibration.records import (
     Fault,
     Finding,
     Limits,
+    NodeError,
     VerificationRecord,
 )
 from crystaledge_calibration.rollout import initial_states, observed_inputs
@@ -87,8 +88,7 @@ def verify_graph(
     state, decisions = shown.trace.state(), _decisions(shown, len(sequences.clips))
     growth = growth_of(state, steps)
     found = findings(steps, state, growth, decisions, options.limits)
-    at = found[0].step if found else min(_LAYERS_AT, options.horizon)
-    layers, culprit = layer_errors(sides[0].model, sides[1].model, _feeds_at(run, sequences, at))
+    layers, culprit = _layers(run, sequences, found, options.horizon)
     fault = _fault(graph, found, culprit)
     return VerificationRecord(
         schema_version=RECORD_VERSION,
@@ -185,6 +185,17 @@ def _decisions(shown: Lockstep, sequences: int) -> DecisionParity:
         det_float=curves.det_float,
         det_deployed=curves.det_deployed,
     )
+
+
+def _layers(
+    run: LockstepRun, sequences: SequenceSet, found: tuple[Finding, ...], horizon: int
+) -> tuple[tuple[NodeError, ...], Culprit | None]:
+    """Layer by layer at the first finding's step; later too where nothing shows yet, since a fresh state hides much."""
+    usual = min(_LAYERS_AT, horizon)
+    steps = dict.fromkeys([found[0].step, min(2, horizon), usual, horizon] if found else [usual])
+    looks = (layer_errors(run.sides[0].model, run.sides[1].model, _feeds_at(run, sequences, step)) for step in steps)
+    first = next(looks)
+    return first if first[1] is not None else next((look for look in looks if look[1] is not None), first)
 
 
 def _feeds_at(run: LockstepRun, sequences: SequenceSet, step: int) -> Mapping[str, Array]:

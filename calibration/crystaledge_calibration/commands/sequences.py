@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from tqdm import tqdm
 
-from crystaledge.errors import UsageError
+from crystaledge.errors import DataError, UsageError
 from crystaledge.locate import FixedBox
 from crystaledge.sources.open import SYNTHETIC
 from crystaledge_calibration.clips import Clip, PhotoClip, open_clips
@@ -28,6 +28,9 @@ def clips_of(arguments: Namespace, *, scene_seed: int) -> list[Clip]:
     """
     people = arguments.people
     clips = open_clips(arguments.data, people=people, scene_seed=scene_seed)
+    if not clips:
+        msg = f"None of the identities of {people} has a folder in {arguments.data}; check both."
+        raise DataError(msg)
     if people is not None and not isinstance(clips[0], PhotoClip):
         msg = f"--people names identities of a folder; {arguments.data} has none. Leave it out."
         raise UsageError(msg)

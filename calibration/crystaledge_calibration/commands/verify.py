@@ -28,10 +28,15 @@ from crystaledge_calibration.verify import (
 )
 
 SCENE_SEED = 1
+FEWEST_FRAMES = 2
+"""Distinct frames of a sequence: one to enrol with, one to follow."""
 
 
 def run(arguments: Namespace) -> Outcome:
     """Verify a bundle's quantized graphs; see the verb's help."""
+    if arguments.warm_up < FEWEST_FRAMES:
+        msg = f"--warm-up {arguments.warm_up} is too few: one half enrols, the other is verified; give 2 or more."
+        raise UsageError(msg)
     bundle = Bundle.open(arguments.bundle)
     graphs = graphs_to_verify(bundle, arguments.graph)
     calibrated = frozenset[str]().union(*(calibration_files(bundle, graph) for graph in graphs))

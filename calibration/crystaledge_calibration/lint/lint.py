@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # ships no types; onnx brings it
+from google.protobuf.message import DecodeError
 
 from crystaledge.manifest.model import GraphSpec
 from crystaledge_calibration.choices import LintTarget

@@ -1,0 +1,151 @@
+"""What calibration sees in a step graph, against a graph whose every weight is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from crystaledge_calibration.observe import watched_step
+from crystaledge_calibration.step_model import (
+    WeightedNode,
+    quantizable_nodes,
+    weighted_nodes,
+    weights_of,
+    with_outputs,
+    with_weights,
+)
+from tests.calibration.builders import (
+    CHANNELS,
+    HEADS,
+    QUANTIZABLE,
+    model_of,
+    node_of,
+    small_batch,
+    small_model,
+    small_step,
+    small_weights,
+)
+from tests.support.step_graphs import HIDDEN, SIDE
+
+PLACES = SIDE * SIDE
+
+
+def described(model: onnx.ModelProto | None = None) -> Mapping[str, WeightedNode]:
+    return {node.name: node for node in weighted_nodes(model or small_model())}
+
+
+def test_weighted_nodes_come_in_the_order_in_which_they_run() -> None:
+    assert tuple(described()) == (*QUANTIZABLE, *HEADS)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "weight", "bias", "output"),
+    [
+        ("conv_stem", "face", "w_stem", "b_stem", "stem"),
+        ("gemm_update_hidden", "hidden", "w_update_hidden", "b_update_hidden", "update_hidden"),
+        ("matmul_new_hidden", "hidden", "w_new_hidden", None, "new_hidden"),
+    ],
+)
+def test_a_node_names_its_tensors(name: str, data: str, weight: str, bias: str | None, output: str) -> None:
+    node = described()[name]
+    assert (node.data, node.weight, node.bias, node.output) == (data, weight, bias, output)
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "inputs"),
+    [
+        ("conv_stem", 0, 1),
+        ("conv_main", 0, 0),
+        ("conv_skip", 0, 1),
+        ("gemm_update_face", 0, 1),
+        ("gemm_quality", 1, 0),
+        ("matmul_new_face", 1, 0),
+    ],
+)
+def test_channels_are_found_on_the_axis_that_the_operator_puts_them_on(name: str, channels: int, inputs: int) -> None:
+    node, weights = described()[name], small_weights()
+    assert (node.channel_axis, node.input_axis) == (channels, inputs)
+    assert node.depthwise is (name == "conv_main")
+    if node.bias is not None:
+        assert weights[node.weight].shape[channels] == len(weights[node.bias])
+
+
+def test_cost_is_that_of_one_row() -> None:
+    counted = {name: (node.macs, node.weights) for name, node in described().items()}
+    stem, main, skip = CHANNELS * 3 * 9, CHANNELS * 9, CHANNELS * CHANNELS
+    assert counted["conv_stem"] == (stem * PLACES, stem)
+    assert counted["conv_main"] == (main * PLACES, main)
+    assert counted["conv_skip"] == (skip * PLACES, skip)
+    assert counted["gemm_update_face"] == (HIDDEN * CHANNELS, HIDDEN * CHANNELS)
+    assert counted["matmul_new_hidden"] == (HIDDEN * HIDDEN, HIDDEN * HIDDEN)
+
+
+def test_a_strided_convolution_costs_its_output_places() -> None:
+    model = small_model()
+    node_of(model, "conv_stem").attribute.append(helper.make_attribute("strides", [2, 2]))
+    assert described(model)["conv_stem"].macs == CHANNELS * 3 * 9 * PLACES // 4
+
+
+def test_a_product_of_two_tensors_has_no_weight() -> None:
+    model = small_model()
+    node_of(model, "sub_change").op_type = "MatMul"
+    assert "sub_change" not in described(model)
+
+
+def test_a_bias_that_is_computed_is_none_that_could_be_corrected() -> None:
+    model = small_model()
+    node_of(model, "gemm_update_hidden").input[2] = "update_face"
+    assert described(model)["gemm_update_hidden"].bias is None
+
+
+def test_what_reads_the_next_state_stays_float() -> None:
+    assert tuple(node.name for node in quantizable_nodes(small_model())) == QUANTIZABLE
+
+
+def test_initializers_are_read_by_name() -> None:
+    found, expected = weights_of(small_model()), small_weights()
+    assert found.keys() == expected.keys()
+    for name, weight in expected.items():
+        np.testing.assert_array_equal(found[name], weight)
+
+
+def test_weights_are_replaced_in_a_copy() -> None:
+    model = small_model()
+    before = model.SerializeToString(deterministic=True)
+    other = np.full_like(small_weights()["w_skip"], 2.0)
+    changed = weights_of(with_weights(model, {"w_skip": other, "stranger": other}))
+    assert model.SerializeToString(deterministic=True) == before
+    assert changed.keys() == small_weights().keys()
+    assert {name for name, value in small_weights().items() if not np.array_equal(value, changed[name])} == {"w_skip"}
+    np.testing.assert_array_equal(changed["w_skip"], other)
+
+
+def test_weights_that_do_not_lie_in_memory_in_order_are_stored_in_order() -> None:
+    turned = np.arange(HIDDEN * HIDDEN, dtype=np.float32).reshape(HIDDEN, HIDDEN).T
+    changed = weights_of(with_weights(small_model(), {"w_new_hidden": turned}))
+    np.testing.assert_array_equal(changed["w_new_hidden"], turned)
+
+
+def test_inner_tensors_become_outputs_of_a_copy_and_borders_stay_as_they_are() -> None:
+    model = small_model()
+    exposed = with_outputs(model, ["stem", "hidden_next", "hidden", "pooled"])
+    outputs = [value.name for value in model.graph.output]
+    assert [value.name for value in exposed.graph.output] == [*outputs, "stem", "pooled"]
+    assert len(model.graph.output) == len(outputs)
+
+
+def test_a_graph_without_weights_has_no_weighted_nodes() -> None:
+    assert weighted_nodes(model_of([helper.make_node("Relu", ["face"], ["velocity"], "relu")], {})) == ()
+
+
+def test_the_small_step_is_what_its_twin_says() -> None:
+    frames = small_batch().frames
+    hidden = np.random.default_rng(1).uniform(-1.0, 1.0, (len(frames), HIDDEN)).astype(np.float32)
+    expected = small_step(frames, hidden)
+    found = watched_step(small_model(), list(expected))({"face": frames, "hidden": hidden})
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-5, atol=1e-5, err_msg=name)
