@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from crystaledge.cli.verb import Verb
-from crystaledge.commands.verbs import positive, threads
+from crystaledge.commands.parsers import positive, threads
 
 
 def _configure_demo(parser: ArgumentParser) -> None:

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, _ArgumentGroup
 from pathlib import Path
 
 from crystaledge.cli.verb import Verb
-from crystaledge.commands.verbs import choice, face_box, positive, seed, share, threads
+from crystaledge.commands.parsers import choice, face_box, positive, seed, share, threads
 from crystaledge.manifest.model import Target
 from crystaledge_calibration.choices import Calibrator, LintTarget
 

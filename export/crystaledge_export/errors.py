@@ -2,7 +2,8 @@
 
 crystaledge.errors.CrystalEdgeError
 └── ExportError             a graph that must not ship    (exit status 1)
-    └── GuardError          a guard found what is wrong with it
+    ├── GuardError          a guard found what is wrong with it
+    └── BuildError          TensorRT does not take it, or cannot build it
 """
 
 from __future__ import annotations
@@ -16,3 +17,7 @@ class ExportError(GateFailedError):
 
 class GuardError(ExportError):
     """A guard found what is wrong with a graph."""
+
+
+class BuildError(ExportError):
+    """TensorRT does not take a graph, or cannot build it."""

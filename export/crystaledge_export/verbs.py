@@ -1,4 +1,4 @@
-"""The verb of this room; its working half is imported only when it runs."""
+"""The verbs of this room; their working halves are imported only when they run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from crystaledge.cli.verb import Verb
-from crystaledge.commands.verbs import system
+from crystaledge.commands.parsers import choice, system
+from crystaledge.engine.trt.flavour import Flavour
+from crystaledge.engine.trt.precision import BuiltPrecision
 
 
 def _configure_export(parser: ArgumentParser) -> None:
@@ -36,4 +38,41 @@ EXPORT = Verb(
     extra="export",
     configure=_configure_export,
     target="crystaledge_export.commands.export:run",
+)
+
+
+def _configure_build(parser: ArgumentParser) -> None:
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="bundle folder that `export` wrote")
+    parser.add_argument(
+        "--backend",
+        type=choice(Flavour, "backend that is built for"),
+        default=Flavour.TENSORRT,
+        metavar="{tensorrt,tensorrt-rtx}",
+        help="which TensorRT (default: tensorrt, that of a Jetson)",
+    )
+    parser.add_argument("--graph", metavar="NAME", help="build this graph only (default: all but those for the CPU)")
+    parser.add_argument(
+        "--precision",
+        type=choice(BuiltPrecision, "precision"),
+        metavar="{float32,float16,int8}",
+        help="build in this precision only (default: each that the graphs have, float16 made from float32)",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where engines lie (default: BUNDLE.engines beside it)")
+    parser.add_argument("--force", action="store_true", help="build again what is up to date")
+
+
+BUILD = Verb(
+    name="build",
+    summary="TensorRT engines for this device from a bundle's graphs",
+    description=(
+        "Builds one engine a graph and precision, with an optimization profile for each bucket of tracks, and\n"
+        "writes a JSON file beside each: what it was built from, on and with. What is up to date is left as it\n"
+        "is; what no longer fits is built again, and said why. Standard TensorRT builds on the device that the\n"
+        "engine is for; TensorRT-RTX builds anywhere. Exit status 1 means that TensorRT does not take a graph;\n"
+        "the message names the ONNX node, and `lint` says so without TensorRT.\n\n"
+        "Example: crystaledge build m.bundle --precision int8"
+    ),
+    extra="build",
+    configure=_configure_build,
+    target="crystaledge_export.commands.build:run",
 )

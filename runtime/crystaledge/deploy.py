@@ -7,6 +7,9 @@ from crystaledge.errors import BundleError
 from crystaledge.files import sha256_of
 from crystaledge.manifest.model import GraphSpec, Precision
 
+REFERENCE_ENGINE = "onnxruntime"
+"""What an exported graph was compared with its training framework in; elsewhere it is as unproven as any."""
+
 
 def graph_to_run(bundle: Bundle, name: str | None, *, engine: str, unverified: bool = False) -> GraphSpec:
     """The named graph, or the one that `bench` chose for this engine, or the first one in float32.
@@ -30,17 +33,22 @@ def graph_to_run(bundle: Bundle, name: str | None, *, engine: str, unverified: b
 
 def why_not(bundle: Bundle, graph: GraphSpec, *, engine: str) -> str | None:
     """What speaks against running a graph; None where it was proven."""
-    if graph.precision is Precision.FLOAT32:
+    if graph.precision is Precision.FLOAT32 and engine == REFERENCE_ENGINE:
         return _float_complaint(bundle, graph)
     summary = next(
         (v for v in bundle.manifest.verification if v.graph == graph.name and v.engine == engine),
         None,
     )
     if summary is None:
-        return "no verification is on record. Run `crystaledge verify`, or give --unverified."
+        return f"no verification is on record. {_verify(engine)}, or give --unverified."
     if summary.graph_sha256 != sha256_of(bundle.graph_bytes(graph)):
-        return "its verification is of other bytes. Run `crystaledge verify` again, or give --unverified."
+        return f"its verification is of other bytes. {_verify(engine)} again, or give --unverified."
     return None if summary.passed else f"{summary.sentence} Quantize it again, or give --unverified."
+
+
+def _verify(engine: str) -> str:
+    backend = "" if engine == REFERENCE_ENGINE else f" --backend {engine}"
+    return f"Run `crystaledge verify{backend}`"
 
 
 def _float_complaint(bundle: Bundle, graph: GraphSpec) -> str | None:

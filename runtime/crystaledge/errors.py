@@ -11,6 +11,7 @@
     │   ├── OutputExistsError   the output is there already
     │   └── MissingExtraError   an optional package is not installed
     ├── EngineError             the backend failed on legal input      (exit status 2)
+    │   └── DeviceError         the device or its driver failed: the engine can be restarted
     └── GateFailedError         the work was done and the answer is no (exit status 1)
 
 A message says what happened, what was expected, and what to do, in one line.
@@ -66,6 +67,10 @@ class MissingExtraError(InputError):
 
 class EngineError(CrystalEdgeError):
     """The backend failed on input that the contract allows."""
+
+
+class DeviceError(EngineError):
+    """A device or its driver failed; states on it are lost, those that the host keeps are not."""
 
 
 class GateFailedError(CrystalEdgeError):

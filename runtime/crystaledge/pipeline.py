@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import cast
 
 from crystaledge.bundle import Bundle
-from crystaledge.engine.select import Backend
+from crystaledge.engine.select import EngineOptions
 from crystaledge.extras import load
 from crystaledge.identity.spec import Stopping
 from crystaledge.locate import FixedBox, Locator, OneTrackPerSequence, Tracker
@@ -22,12 +22,13 @@ from crystaledge.systems.registry import HOST_PIPELINES
 class PipelineOptions:
     """How a bundle is run."""
 
-    backend: Backend = Backend.ONNXRUNTIME
+    engine: EngineOptions = EngineOptions()
     graph: str | None = None
-    """Which graph runs; None takes the one that `bench` chose for the backend, or the float one."""
+    """Which graph runs; None takes the one that `bench` chose for the engine, or the float one."""
     unverified: bool = False
     """Run a graph that nothing proves to be the model."""
-    threads: int = 1
+    say: Callable[[str], None] = lambda line: None
+    """Told when the engine had to be restarted."""
     stopping: Stopping = Stopping.SPRT
     false_accept_rate: float | None = None
     """Which operating point decides; None takes the strictest of the bundle."""

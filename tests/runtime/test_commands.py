@@ -14,7 +14,8 @@ import pytest
 from crystaledge.cli.main import build_parser
 from crystaledge.commands import run as run_command
 from crystaledge.commands import systems as systems_command
-from crystaledge.commands.verbs import RUN, SYSTEMS, face_box, positive
+from crystaledge.commands.parsers import face_box, positive
+from crystaledge.commands.verbs import RUN, SYSTEMS
 from crystaledge.errors import DataError, OutputExistsError, StateError, UsageError
 from crystaledge.identity.spec import Stopping
 from crystaledge.system import System

@@ -11,7 +11,7 @@ import pytest
 from crystaledge.bundle import Bundle
 from crystaledge.engine.base import Engine
 from crystaledge.engine.onnxruntime_engine import OnnxRuntimeEngine
-from crystaledge.engine.select import Backend, open_engine
+from crystaledge.engine.select import Backend, EngineOptions, open_engine
 from crystaledge.manifest.model import GraphSpec
 from tests.support.engine_contract import EngineContract
 
@@ -37,7 +37,7 @@ def test_the_exported_graph_gives_what_a_plain_session_gives(bundle_path: Path, 
 
 def test_the_backend_is_chosen_by_name(tiny_bundle_path: Path) -> None:
     bundle = Bundle.open(tiny_bundle_path)
-    engine = open_engine(bundle, bundle.graph(), backend=Backend.ONNXRUNTIME, threads=2)
+    engine = open_engine(bundle, bundle.graph(), EngineOptions(backend=Backend.ONNXRUNTIME, threads=2))
     assert isinstance(engine, OnnxRuntimeEngine)
     assert engine.name == Backend.ONNXRUNTIME.value
     assert engine.session.get_session_options().intra_op_num_threads == 2

@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from crystaledge.cli.verb import Verb
-from crystaledge.commands.verbs import integer, positive, seed, system, threads
+from crystaledge.commands.parsers import integer, positive, seed, system, threads
 
 
 def _configure_train(parser: ArgumentParser) -> None:

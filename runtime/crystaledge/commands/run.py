@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 from crystaledge.cli.verb import Outcome, talk
+from crystaledge.commands.engines import engine_options
 from crystaledge.errors import UsageError
 from crystaledge.files import refuse_existing_file
 from crystaledge.jsonio import encode
@@ -34,7 +35,8 @@ def run(arguments: Namespace) -> Outcome:
     source = open_source(arguments.source)
     box, gallery_box = FixedBox(arguments.face_box), FixedBox(arguments.gallery_face_box)
     options = PipelineOptions(
-        threads=arguments.threads,
+        engine=engine_options(arguments),
+        say=talk,
         graph=arguments.graph,
         unverified=arguments.unverified,
         stopping=arguments.stopping,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystaledge.engine.states import HostStates, StateMemory
-from crystaledge.errors import ContractError
+from crystaledge.errors import ContractError, EngineError
 from crystaledge.manifest.model import GraphSpec
 from crystaledge.tensors import StatePair, TensorSpec
 
@@ -74,6 +74,17 @@ class Engine(ABC):
     def state_memory(self, states: Sequence[StatePair], capacity: int) -> StateMemory:
         """Where states lie that this engine's steps advance."""
         return HostStates(states, capacity)
+
+    def restart(self) -> None:
+        """After a `DeviceError`: start afresh, with every track's state as after the last whole step.
+
+        Steps that were bound before must not be used any more.
+
+        Raises:
+            EngineError: this backend cannot, or the device does not come back.
+        """
+        msg = f"An engine of {self.name} cannot be restarted."
+        raise EngineError(msg)
 
     def close(self) -> None:
         """Let go of the bound steps and their buffers; the next call binds anew."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnxruntime as ort
 
 from crystaledge.engine.base import BoundStep, Engine
+from crystaledge.engine.select import EngineRequest
 from crystaledge.errors import ContractError, EngineError
 from crystaledge.manifest.model import GraphSpec
 from crystaledge.tensors import BATCH, TensorSpec
@@ -30,6 +31,11 @@ class OnnxRuntimeEngine(Engine):
 
     def _bind(self, batch: int) -> BoundStep:
         return _BoundSession(self.session, self.graph, batch)
+
+
+def open_onnxruntime(request: EngineRequest) -> OnnxRuntimeEngine:
+    """The engine that `open_engine` is asked for."""
+    return OnnxRuntimeEngine(request.graph, request.model, threads=request.options.threads)
 
 
 def make_session(model: bytes, *, threads: int, optimize: bool = True) -> ort.InferenceSession:

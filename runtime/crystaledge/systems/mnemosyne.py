@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from crystaledge.bundle import Bundle
 from crystaledge.deploy import graph_to_run
 from crystaledge.engine.select import open_engine
-from crystaledge.errors import ContractError, DataError, EngineError, StateError
+from crystaledge.errors import ContractError, DataError, DeviceError, EngineError, StateError
 from crystaledge.files import sha256_of
 from crystaledge.identity.decision import Decider, MatchDecision, Verdict
 from crystaledge.identity.gallery import Gallery
@@ -83,17 +83,18 @@ class MnemosynePipeline(Pipeline):
 
     def __init__(self, bundle: Bundle, options: PipelineOptions) -> None:
         self.bundle = bundle
-        self.graph = graph_to_run(bundle, options.graph, engine=options.backend.value, unverified=options.unverified)
+        self.graph = graph_to_run(bundle, options.graph, engine=options.engine.label, unverified=options.unverified)
         check_contract(bundle.manifest, self.graph)
         decision = bundle.manifest.decision
         self.gallery = Gallery(decision.score, decision.dimensions)
-        self._engine = open_engine(bundle, self.graph, backend=options.backend, threads=options.threads)
+        self._engine = open_engine(bundle, self.graph, options.engine)
         self.store = StateStore(self.graph.states, memory=self._engine.state_memory)
         self._stepper = Stepper(self._engine, self.store)
         self._preprocessor = Preprocessor(bundle.manifest.preprocessing)
         self._decider = Decider(decision, false_accept_rate=options.false_accept_rate)
         self._rule = stopping_rule(options.stopping, decision.stopping)
         self._still_below = decision.stopping.velocity_threshold
+        self._say = options.say
         self._locator, self._tracker = options.locator, options.tracker()
         self._records: dict[int, TrackRecord] = {}
         self._frame = 0
@@ -186,6 +187,18 @@ class MnemosynePipeline(Pipeline):
         self._restored_frame = None
 
     def _advance(
+        self, frame: Frame, tracks: Sequence[int], boxes: NDArray[np.float32]
+    ) -> Mapping[str, NDArray[np.float32]]:
+        """One step; where the device fails, the engine is restarted and the same step taken once more."""
+        try:
+            return self._advance_once(frame, tracks, boxes)
+        except DeviceError as error:
+            self._say(f"frame {frame.index}: {error} The engine is restarted; tracks go on from their last good state.")
+            self._stepper.forget()
+            self._engine.restart()
+            return self._advance_once(frame, tracks, boxes)
+
+    def _advance_once(
         self, frame: Frame, tracks: Sequence[int], boxes: NDArray[np.float32]
     ) -> Mapping[str, NDArray[np.float32]]:
         faces = self._stepper.stage(len(tracks))[FACE]

@@ -82,6 +82,11 @@ class Stepper:
         self._staged = None
         return plan.results
 
+    def forget(self) -> None:
+        """Bind anew at the next step: the engine was restarted."""
+        self._plans.clear()
+        self._staged = None
+
     def _plan(self, count: int) -> _Plan:
         if not 1 <= count <= self.largest:
             msg = f"One call advances 1 to {self.largest} tracks; got {count}."

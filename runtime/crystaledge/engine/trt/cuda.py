@@ -15,13 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crystaledge.errors import EngineError
-
 Bytes = NDArray[np.uint8]
-
-
-class DeviceError(EngineError):
-    """The device or its driver failed; states on it are lost, those that the host keeps are not."""
 
 
 class HostMemory(Enum):

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pycuda.driver as driver
 
-from crystaledge.engine.trt.cuda import Bytes, Cuda, DeviceError, DeviceFacts, HostBlock
+from crystaledge.engine.trt.cuda import Bytes, Cuda, DeviceFacts, HostBlock
+from crystaledge.errors import DeviceError
 
 _STREAM_NON_BLOCKING = 1
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from crystaledge.engine.trt.cuda import Bytes, Cuda, DeviceError, DeviceFacts, HostBlock
-from crystaledge.errors import MissingExtraError
+from crystaledge.engine.trt.cuda import Bytes, Cuda, DeviceFacts, HostBlock
+from crystaledge.errors import DeviceError, MissingExtraError
 
 _STREAM_NON_BLOCKING = 1
 _HOST_PORTABLE, _HOST_MAPPED = 1, 2

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 from crystaledge.engine.base import BoundStep, Engine
 from crystaledge.engine.states import StateMemory
-from crystaledge.engine.trt.cuda import Cuda, DeviceError, HostMemory
+from crystaledge.engine.trt.cuda import Cuda, HostMemory
 from crystaledge.engine.trt.flavour import Flavour
 from crystaledge.engine.trt.logger import log_of
 from crystaledge.engine.trt.states import DeviceStates
 from crystaledge.engine.trt.step import TensorRtStep
 from crystaledge.engine.trt.surface import TrtEngine, TrtModule
-from crystaledge.errors import ContractError, EngineError
+from crystaledge.errors import ContractError, DeviceError, EngineError
 from crystaledge.manifest.model import GraphSpec
 from crystaledge.tensors import BATCH, StatePair, TensorSpec
 

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
 from crystaledge.board import NONE, read_board
 from crystaledge.engine.base import Engine
-from crystaledge.engine.trt.cuda import Cuda, DeviceFacts, HostMemory
+from crystaledge.engine.select import EngineRequest
+from crystaledge.engine.trt.cuda import Cuda, DeviceFacts
 from crystaledge.engine.trt.cuda_python import CudaPython
 from crystaledge.engine.trt.engine import TensorRtEngine
 from crystaledge.engine.trt.flavour import Flavour, load_module
-from crystaledge.engine.trt.sidecar import ANY, BuiltPrecision, Fingerprint, engine_path, read_engine, read_sidecar
-from crystaledge.errors import BundleError, MissingExtraError
+from crystaledge.engine.trt.precision import BuiltPrecision
+from crystaledge.engine.trt.sidecar import ANY, Fingerprint, built_flags, engine_folder, engine_path, read_engine
+from crystaledge.errors import MissingExtraError
 from crystaledge.extras import load
 from crystaledge.files import sha256_of
 from crystaledge.manifest.model import GraphSpec, Precision
 
-STRONGLY_TYPED = "STRONGLY_TYPED"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TensorRtOptions:
-    """How an engine is opened."""
-
-    engines: Path
-    """Folder that `build` wrote to."""
-    precision: BuiltPrecision | None = None
-    """None takes that of the graph."""
-    policy: HostMemory | None = None
-    """None takes what suits the board."""
-
-
-def open_tensorrt(graph: GraphSpec, model: bytes, flavour: Flavour, options: TensorRtOptions) -> Engine:
+def open_tensorrt(request: EngineRequest) -> Engine:
     """Open the engine that was built from a graph, on the first CUDA device.
 
     Raises:
@@ -41,23 +26,22 @@ def open_tensorrt(graph: GraphSpec, model: bytes, flavour: Flavour, options: Ten
         BundleError: there is no engine, or it was built for something else.
         EngineError: TensorRT refuses it.
     """
+    graph, options = request.graph, request.options
+    flavour = Flavour(options.backend.value)
     module, cuda = load_module(flavour), open_cuda()
     precision = options.precision or built_precision(graph)
-    path = engine_path(options.engines, graph.name, precision, flavour)
-    if not path.is_file():
-        msg = f"There is no engine {path}; build it here with `crystaledge build --backend {flavour.value}`."
-        raise BundleError(msg)
+    path = engine_path(options.engines or engine_folder(request.bundle), graph.name, precision, flavour)
     here = fingerprint_of(
         graph,
-        model,
+        request.model,
         precision=precision,
         flavour=flavour,
         version=module.__version__,
         device=cuda.facts() if flavour is Flavour.TENSORRT else None,
-        flags=read_sidecar(path).fingerprint.flags,
+        flags=built_flags(path),
     )
     plan = read_engine(path, here)
-    return TensorRtEngine(graph, plan, flavour=flavour, module=module, cuda=cuda, policy=options.policy)
+    return TensorRtEngine(graph, plan, flavour=flavour, module=module, cuda=cuda, policy=options.host_memory)
 
 
 def open_cuda() -> Cuda:

@@ -9,20 +9,13 @@ from pathlib import Path
 from typing import Annotated
 
 from crystaledge.engine.trt.flavour import Flavour
+from crystaledge.engine.trt.precision import BuiltPrecision
 from crystaledge.errors import BundleError
 from crystaledge.files import sha256_of
 from crystaledge.jsonio import Bounds, dumps, loads
 from crystaledge.manifest.model import Sha256
 
 SIDECAR_VERSION = 1
-
-
-class BuiltPrecision(Enum):
-    """Arithmetic of an engine's heavy operators; states, gates and borders are float32 always."""
-
-    FLOAT32 = "float32"
-    FLOAT16 = "float16"
-    INT8 = "int8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +101,11 @@ def read_sidecar(engine: Path) -> Sidecar:
         msg = f"The engine {engine} has no readable {path.name} beside it; build it with `crystaledge build`."
         raise BundleError(msg) from error
     return loads(Sidecar, text, where=str(path), error=BundleError)
+
+
+def built_flags(engine: Path) -> tuple[str, ...]:
+    """Flags that an engine was built with: they are its builder's affair, and never a reason to build again."""
+    return read_sidecar(engine).fingerprint.flags if engine.is_file() else ()
 
 
 def read_engine(engine: Path, here: Fingerprint) -> bytes:

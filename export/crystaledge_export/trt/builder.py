@@ -1,0 +1,187 @@
+"""One builder for TensorRT 8.6, 10.x, 11.x and TensorRT-RTX: from an ONNX file to an engine file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from crystaledge.engine.trt.flavour import Flavour, generation_of
+from crystaledge.engine.trt.logger import Log, log_of
+from crystaledge.engine.trt.precision import BuiltPrecision
+from crystaledge.manifest.model import GraphSpec
+from crystaledge_export.errors import BuildError
+from crystaledge_export.trt.monitor import Monitor
+from crystaledge_export.trt.surface import (
+    TrtBuilder,
+    TrtBuilderModule,
+    TrtConfig,
+    TrtNamingError,
+    TrtNetwork,
+    TrtParser,
+    TrtParserError,
+)
+
+_SILENTLY_SIGNED = "Defaulting to INT8 instead"
+"""Said of an unsigned zero point: the engine would be built, with other ranges than the file has."""
+_FIRST_WITHOUT_BATCH_FLAG = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """One engine to build."""
+
+    graph: GraphSpec
+    model: bytes
+    """The ONNX file, typed as the engine is to compute."""
+    precision: BuiltPrecision
+    flavour: Flavour
+    timing_cache: bytes | None = None
+    """What an earlier build on this device has measured; None for none. TensorRT-RTX has no use for it."""
+    workspace_bytes: int | None = None
+    say: Callable[[str, float], None] = lambda phase, share: None
+    """Told how far a phase is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A built engine."""
+
+    data: bytes
+    flags: tuple[str, ...]
+    """Network and builder flags that were set, by name."""
+    seconds: float
+    timing_cache: bytes | None
+    warnings: tuple[str, ...]
+
+
+def build_plan(module: TrtBuilderModule, request: BuildRequest) -> Plan:
+    """Build an engine with one optimization profile for each bucket of tracks.
+
+    Raises:
+        BuildError: TensorRT does not take the file, or cannot build it; the message names the ONNX node.
+    """
+    log = log_of(module.ILogger)
+    log.clear()
+    started = time.perf_counter()
+    builder = module.Builder(log.native)
+    bits, flags = _network_flags(module)
+    network = builder.create_network(bits)
+    if network is None:
+        msg = f"TensorRT {module.__version__} makes no network: {log.reason()}."
+        raise BuildError(msg)
+    _parse(module, network, request, log)
+    config = builder.create_builder_config()
+    flags += _builder_flags(module, config, request.precision)
+    _add_profiles(builder, config, network, request.graph)
+    monitor = _prepare(module, config, request)
+    built = builder.build_serialized_network(network, config)
+    if monitor is not None and monitor.interrupted is not None:
+        raise monitor.interrupted
+    if built is None:
+        msg = f"TensorRT {module.__version__} cannot build {request.graph.name!r}: {log.reason()}"
+        raise BuildError(msg)
+    return Plan(
+        data=bytes(built),
+        flags=flags,
+        seconds=time.perf_counter() - started,
+        timing_cache=_timing_cache(config, request),
+        warnings=tuple(dict.fromkeys(log.warnings)),
+    )
+
+
+def _network_flags(module: TrtBuilderModule) -> tuple[int, tuple[str, ...]]:
+    """Strong typing where it can be had: then the types in the file are the engine's."""
+    kinds = module.NetworkDefinitionCreationFlag
+    names = []
+    if generation_of(module)[0] < _FIRST_WITHOUT_BATCH_FLAG and hasattr(kinds, "EXPLICIT_BATCH"):
+        names.append("EXPLICIT_BATCH")
+    if hasattr(kinds, "STRONGLY_TYPED"):
+        names = ["STRONGLY_TYPED"]
+    return sum(1 << int(getattr(kinds, name)) for name in names), tuple(names)
+
+
+def _builder_flags(module: TrtBuilderModule, config: TrtConfig, precision: BuiltPrecision) -> tuple[str, ...]:
+    """Where typing is weak (8.x), 8 and 16 bits have to be allowed beside standing in the file."""
+    if hasattr(module.NetworkDefinitionCreationFlag, "STRONGLY_TYPED"):
+        return ()
+    name = {BuiltPrecision.INT8: "INT8", BuiltPrecision.FLOAT16: "FP16"}.get(precision)
+    if name is None:
+        return ()
+    config.set_flag(getattr(module.BuilderFlag, name))
+    return (name,)
+
+
+def _parse(module: TrtBuilderModule, network: TrtNetwork, request: BuildRequest, log: Log) -> None:
+    parser = module.OnnxParser(network, log.native)
+    sound = parser.parse(request.model)
+    complaints = list(_complaints(parser, request.model))
+    complaints += [text for text in log.warnings if _SILENTLY_SIGNED in text]
+    if sound and not complaints and network.num_layers:
+        return
+    told = "; ".join(" ".join(complaint.split()) for complaint in complaints) or f"it has no layers ({log.reason()})"
+    msg = f"TensorRT {module.__version__} does not take the ONNX file of {request.graph.name!r}: {told}"
+    raise BuildError(msg)
+
+
+def _complaints(parser: TrtParser, model: bytes) -> Iterator[str]:
+    for index in range(parser.num_errors):
+        error = parser.get_error(index)
+        name, operator = _node_of(error, model)
+        reason = error.desc()
+        if reason in ("", "false"):  # all that is said of an operator that TensorRT does not have
+            reason = "the operator is not supported"
+        yield f"node {name!r} ({operator}): {reason}" if name else reason
+
+
+def _node_of(error: TrtParserError, model: bytes) -> tuple[str, str]:
+    """(name, operator) of the ONNX node that an error means; empty where it means none."""
+    if isinstance(error, TrtNamingError) and error.node_name():
+        return error.node_name(), error.node_operator()
+    try:
+        nodes = onnx.load_from_string(model).graph.node
+    except DecodeError:
+        return "", ""
+    if not 0 <= error.node() < len(nodes):
+        return "", ""
+    node = nodes[error.node()]
+    return node.name or node.output[0], node.op_type
+
+
+def _add_profiles(builder: TrtBuilder, config: TrtConfig, network: TrtNetwork, graph: GraphSpec) -> None:
+    """One profile a bucket, of fixed size. TensorRT would not say what is wrong with a profile, so it is asked here."""
+    found = {network.get_input(i).name: tuple(network.get_input(i).shape) for i in range(network.num_inputs)}
+    expected = {spec.name: (-1, *spec.row_shape) for spec in graph.inputs}
+    if found != expected:
+        msg = f"The ONNX file of {graph.name!r} has the inputs {found}; the manifest promises {expected}."
+        raise BuildError(msg)
+    for bucket in graph.batch.buckets:
+        profile = builder.create_optimization_profile()
+        for spec in graph.inputs:
+            shape = (bucket, *spec.row_shape)
+            profile.set_shape(spec.name, shape, shape, shape)
+        if config.add_optimization_profile(profile) < 0:
+            msg = f"TensorRT does not take a profile of {bucket} rows for {graph.name!r}."
+            raise BuildError(msg)
+
+
+def _prepare(module: TrtBuilderModule, config: TrtConfig, request: BuildRequest) -> Monitor | None:
+    if request.workspace_bytes is not None:
+        config.set_memory_pool_limit(module.MemoryPoolType.WORKSPACE, request.workspace_bytes)
+    if request.flavour is Flavour.TENSORRT:
+        cache = config.create_timing_cache(request.timing_cache or b"")
+        if cache is not None:
+            config.set_timing_cache(cache, False)
+    if not hasattr(module, "IProgressMonitor"):
+        return None
+    monitor = Monitor(module.IProgressMonitor, request.say)
+    config.progress_monitor = monitor.native
+    return monitor
+
+
+def _timing_cache(config: TrtConfig, request: BuildRequest) -> bytes | None:
+    cache = config.get_timing_cache() if request.flavour is Flavour.TENSORRT else None
+    return None if cache is None else bytes(cache.serialize())
