@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, _ArgumentGroup
+from argparse import ArgumentParser, ArgumentTypeError, _ArgumentGroup
+from dataclasses import fields
 from pathlib import Path
 
 from crystaledge.cli.verb import Verb
+from crystaledge.commands.engines import add_engine_options
 from crystaledge.commands.parsers import choice, face_box, positive, seed, share, threads
 from crystaledge.manifest.model import Target
 from crystaledge_calibration.choices import Calibrator, LintTarget
+from crystaledge_calibration.records import Limits
 
 _BUNDLE_HELP = "bundle folder that `export` wrote"
+
+
+LIMITS_HELP = ", ".join(f"{one.name} {getattr(Limits(), one.name):g}" for one in fields(Limits))
+
+
+def limit(text: str) -> tuple[str, float]:
+    """Parse NAME=VALUE, one of the gate's limits."""
+    name, _, value = text.partition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if name not in {one.name for one in fields(Limits)} or not 0.0 <= number < float("inf"):
+        msg = f"{text!r} is no limit such as same_commit=0.95; there are {LIMITS_HELP}"
+        raise ArgumentTypeError(msg)
+    return name, number
 
 
 def _configure_quantize(parser: ArgumentParser) -> None:
@@ -65,6 +84,15 @@ def _configure_verify(parser: ArgumentParser) -> None:
     parser.add_argument("--graph", metavar="NAME", help="verify this graph only (default: every quantized graph)")
     parser.add_argument(
         "--horizon", type=positive, default=1000, metavar="T", help="closed-loop steps (default: %(default)s)"
+    )
+    add_engine_options(parser.add_argument_group("where (on a device the bundle's golden sequences are replayed)"))
+    parser.add_argument(
+        "--limit",
+        type=limit,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"demand less, or more, than the default; the record says so; may be repeated ({LIMITS_HELP})",
     )
     group = parser.add_argument_group("verification set (never that of the calibration)")
     _configure_sequences(group, sequences=128, steps=None, warm_up=4)
@@ -148,7 +176,10 @@ VERIFY = Verb(
         "Runs the float graph and the deployed one in closed loop over the same sequences and compares states,\n"
         "identities and decisions at t = 1, 2, 4 ... T. The verdict and its record go into the bundle; `run`\n"
         "takes no graph that has none. Exit status 1 names the first step, tensor and layer at fault.\n\n"
-        "Example: crystaledge verify m.bundle --data faces/ --people test.txt"
+        "With --backend tensorrt it is the self-test of a device: every engine that was built replays the\n"
+        "golden sequences of the bundle; no data and no other package is needed.\n\n"
+        "Examples: crystaledge verify m.bundle --data faces/ --people test.txt\n"
+        "          crystaledge verify m.bundle --backend tensorrt"
     ),
     extra="calibrate",
     configure=_configure_verify,

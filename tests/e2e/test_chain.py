@@ -106,10 +106,12 @@ def test_every_verb_explains_itself(cli: Cli) -> None:
         "export",
         "quantize",
         "lint",
+        "build",
         "verify",
         "bench",
         "report",
         "run",
+        "doctor",
         "demo",
     ):
         assert f"    {verb} " in listed.out

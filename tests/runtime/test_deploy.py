@@ -32,11 +32,11 @@ RECORD = "records/verify.json"
 
 
 def summary(
-    *, passed: bool = True, engine: str = ENGINE, sha256: str = sha256_of(tiny_step_bytes())
+    *, graph: str = INT8, passed: bool = True, engine: str = ENGINE, sha256: str = sha256_of(tiny_step_bytes())
 ) -> VerificationSummary:
     """What a verification of the tiny int8 graph would leave in the manifest."""
     return VerificationSummary(
-        graph=INT8,
+        graph=graph,
         graph_sha256=sha256,
         engine=engine,
         horizon=8,
@@ -116,7 +116,11 @@ def test_the_choice_of_bench_is_taken_for_its_engine_alone(tmp_path: Path) -> No
     choice = GraphChoice(graph=INT8, engine=ENGINE, reason="fastest")
     bundle = bundle_with(tmp_path / "b", summary(), choice=choice)
     assert graph_to_run(bundle, None, engine=ENGINE).name == INT8
-    assert graph_to_run(bundle, None, engine="tensorrt").name == "step"
+    with pytest.raises(BundleError, match="'step' is not to be run in tensorrt: no verification is on record"):
+        graph_to_run(bundle, None, engine="tensorrt")
+    proven = summary(graph="step", engine="tensorrt")
+    both = bundle_with(tmp_path / "c", summary(), proven, choice=choice)
+    assert graph_to_run(both, None, engine="tensorrt").name == "step"
 
 
 def test_a_choice_that_was_never_verified_is_refused(tmp_path: Path) -> None:

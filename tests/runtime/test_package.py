@@ -15,7 +15,9 @@ from types import ModuleType
 import crystaledge
 from crystaledge.errors import CrystalEdgeError
 
-MODULES = sorted(module.name for module in pkgutil.walk_packages(crystaledge.__path__, "crystaledge."))
+SOURCE_ONLY = {"crystaledge.engine.trt.cuda_pycuda"}
+"""Needs pycuda, which has no wheels and wants a CUDA toolkit to be built."""
+MODULES = sorted({module.name for module in pkgutil.walk_packages(crystaledge.__path__, "crystaledge.")} - SOURCE_ONLY)
 ONNX_RUNTIME_NEEDED = {"crystaledge.engine.onnxruntime_engine"}
 OPENCV_NEEDED = {
     "crystaledge.sources.images",

@@ -17,10 +17,10 @@ from crystaledge.system import System
 from crystaledge_benchmarks.assets import embedded_bundle
 from crystaledge_benchmarks.demo.film import PersonFilm, run_scene
 from crystaledge_benchmarks.demo.stage import Stage, Status
-from crystaledge_benchmarks.golden import replay_golden
 from crystaledge_benchmarks.latency import Latency, measure_interleaved
 from crystaledge_benchmarks.step_bench import MANY, measure_steps, repeated, runtime_step
 from crystaledge_calibration.drift import Drift, worst_of
+from crystaledge_calibration.golden import replay_golden
 
 if TYPE_CHECKING:
     from crystaledge_export.export import Exported

@@ -79,10 +79,11 @@ def _records(bundle: Bundle, role: FileRole, kind: type[T], version: int) -> lis
 
 
 def _verifications(bundle: Bundle, graph: GraphSpec) -> tuple[Verification, ...]:
+    closed_loop = {entry.path for entry in bundle.manifest.files if entry.role is FileRole.VERIFICATION}
     return tuple(
         Verification(verification_record(bundle, summary), is_of_these_bytes(bundle, summary))
         for summary in bundle.manifest.verification
-        if summary.graph == graph.name
+        if summary.graph == graph.name and summary.record in closed_loop
     )
 
 

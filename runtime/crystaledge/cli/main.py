@@ -16,7 +16,21 @@ from crystaledge.errors import CrystalEdgeError, UsageError
 from crystaledge.extras import load
 
 _GROUP = "crystaledge.verbs"
-_ORDER = ("systems", "train", "evaluate", "export", "quantize", "lint", "verify", "bench", "report", "run", "demo")
+_ORDER = (
+    "systems",
+    "train",
+    "evaluate",
+    "export",
+    "quantize",
+    "lint",
+    "build",
+    "verify",
+    "bench",
+    "report",
+    "run",
+    "doctor",
+    "demo",
+)
 _INTERRUPTED = 130
 _BUG = 70
 """EX_SOFTWARE of sysexits.h."""

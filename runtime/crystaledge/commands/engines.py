@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace, _ArgumentGroup
 from pathlib import Path
 
-from crystaledge.commands.parsers import choice, threads
+from crystaledge.commands.parsers import choice
 from crystaledge.engine.select import Backend, EngineOptions
 from crystaledge.engine.trt.cuda import HostMemory
 from crystaledge.engine.trt.precision import BuiltPrecision
@@ -23,7 +23,6 @@ def add_engine_options(group: ArgumentParser | _ArgumentGroup) -> None:
         metavar="{onnxruntime,tensorrt,tensorrt-rtx}",
         help="what runs the graph (default: onnxruntime, on the CPU)",
     )
-    group.add_argument("--threads", type=threads, metavar="N", help="threads of ONNX Runtime")
     group.add_argument(
         "--engines", type=Path, metavar="DIR", help="where `build` put its engines (default: BUNDLE.engines)"
     )
@@ -53,7 +52,7 @@ def engine_options(arguments: Namespace) -> EngineOptions:
         raise UsageError(msg)
     return EngineOptions(
         backend=arguments.backend,
-        threads=arguments.threads or 1,
+        threads=getattr(arguments, "threads", None) or 1,
         engines=arguments.engines,
         precision=arguments.precision,
         host_memory=arguments.host_memory,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from crystaledge.cli.verb import Verb
 from crystaledge.commands.engines import add_engine_options
-from crystaledge.commands.parsers import face_box, positive, stopping
+from crystaledge.commands.parsers import face_box, positive, stopping, threads
 from crystaledge.identity.spec import Stopping
 
 
@@ -72,7 +72,9 @@ def _configure_run(parser: ArgumentParser) -> None:
     engine.add_argument(
         "--unverified", action="store_true", help="run it though no passed verification is on record; never deploy so"
     )
-    add_engine_options(parser.add_argument_group("what runs it"))
+    runs = parser.add_argument_group("what runs it")
+    add_engine_options(runs)
+    runs.add_argument("--threads", type=threads, default=1, metavar="N", help="threads of ONNX Runtime (default: 1)")
 
 
 SYSTEMS = Verb(
@@ -99,4 +101,19 @@ RUN = Verb(
     extra="onnxruntime",
     configure=_configure_run,
     target="crystaledge.commands.run:run",
+)
+
+DOCTOR = Verb(
+    name="doctor",
+    summary="what this device can run, proven by running it; what is missing and how to get it",
+    description=(
+        "Reads what board this is, its JetPack, memory and power mode, then tries every engine: a tiny graph in\n"
+        "ONNX Runtime, bytes to a CUDA device and back, a tiny engine built and run in TensorRT, each in a\n"
+        "process of its own, since TensorRT without a driver crashes the process that asks it.\n"
+        "For each thing that is missing it names the one command that brings it on this board.\n"
+        "Exit status 1 means that no engine runs here."
+    ),
+    extra=None,
+    configure=_no_options,
+    target="crystaledge.commands.doctor:run",
 )

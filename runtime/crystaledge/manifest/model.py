@@ -54,6 +54,8 @@ class FileRole(Enum):
     """How a quantized graph was made: the calibration set by hash, ranges, what stayed float and why."""
     VERIFICATION = "verification"
     """Closed-loop comparison of a graph with its float original."""
+    SELF_TEST = "self_test"
+    """Golden sequences replayed in an engine on a device."""
     BENCHMARK = "benchmark"
     """Latency of every graph, measured in turn."""
 

@@ -12,7 +12,7 @@ from onnx import numpy_helper
 from crystaledge.bundle import Bundle
 from crystaledge.engine.onnxruntime_engine import OnnxRuntimeEngine
 from crystaledge.errors import BundleError
-from crystaledge_benchmarks.golden import replay_golden
+from crystaledge_calibration.golden import replay_golden
 from crystaledge_calibration.drift import worst_of
 
 

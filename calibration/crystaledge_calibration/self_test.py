@@ -1,0 +1,143 @@
+"""The self-test on a device: golden sequences through the engine that was built, state and all. Needs numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystaledge.bundle import Bundle
+from crystaledge.bundle_writer import Part, update_bundle
+from crystaledge.engine.base import Engine
+from crystaledge.engine.trt.precision import BuiltPrecision
+from crystaledge.files import sha256_of
+from crystaledge.jsonio import Bounds, dumps
+from crystaledge.manifest.model import FileRole, GraphSpec, Sha256, VerificationSummary
+from crystaledge.tracks.stepper import Stepper
+from crystaledge.tracks.store import StateStore
+from crystaledge_calibration.golden import Golden, read_golden
+from crystaledge_calibration.rollout import observed_inputs
+
+Array = NDArray[np.float32]
+SELF_TEST_VERSION = 1
+LEAST_COSINE: Mapping[BuiltPrecision, float] = {
+    BuiltPrecision.FLOAT32: 0.9999,
+    BuiltPrecision.FLOAT16: 0.9999,
+    BuiltPrecision.INT8: 0.99,
+}
+"""Of the state with the golden one, at every step of every sequence. TensorRT may compute float32 with TF32's ten bits
+of mantissa, those of float16; for int8 it is what the closed-loop gate demands on average."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelfTestRecord:
+    """An engine against the golden sequences, in closed loop, with the states where the runtime keeps them."""
+
+    schema_version: Annotated[int, Bounds(SELF_TEST_VERSION, SELF_TEST_VERSION)]
+    graph: str
+    graph_sha256: Sha256
+    engine: str
+    precision: BuiltPrecision
+    steps: int
+    sequences: int
+    state_cosine: tuple[float, ...]
+    """Least over the sequences, at each step."""
+    max_abs_error: float
+    """Over all outputs."""
+    least_cosine: float
+    """What was demanded."""
+    passed: bool
+    sentence: str
+
+
+def self_test(
+    bundle: Bundle, graph: GraphSpec, engine: Engine, *, precision: BuiltPrecision, label: str
+) -> SelfTestRecord:
+    """Replay the golden sequences.
+
+    Args:
+        label: of the engine, as `EngineOptions.label` gives it.
+
+    Raises:
+        BundleError: the bundle has no golden sequences.
+        EngineError: the engine fails.
+    """
+    golden = read_golden(bundle)
+    found = _stepped(graph, engine, golden)
+    cosine = _state_cosine(graph, golden.outputs, found)
+    error = max(float(np.abs(found[name] - golden.outputs[name]).max()) for name in golden.outputs)
+    least = LEAST_COSINE[precision]
+    passed = bool(np.isfinite(error) and cosine.min() >= least)
+    return SelfTestRecord(
+        schema_version=SELF_TEST_VERSION,
+        graph=graph.name,
+        graph_sha256=sha256_of(bundle.graph_bytes(graph)),
+        engine=label,
+        precision=precision,
+        steps=cosine.shape[0],
+        sequences=cosine.shape[1],
+        state_cosine=tuple(cosine.min(axis=1).tolist()),
+        max_abs_error=error if np.isfinite(error) else 1e30,
+        least_cosine=least,
+        passed=passed,
+        sentence=_sentence(graph, label, cosine, least, passed=passed),
+    )
+
+
+def keep_self_test(bundle: Bundle, record: SelfTestRecord) -> Bundle:
+    """Write a record into the bundle, in the place of an earlier one of the same graph and engine."""
+    path = f"records/self-test.{record.graph}.{record.engine}.json"
+    summary = VerificationSummary(
+        graph=record.graph,
+        graph_sha256=record.graph_sha256,
+        engine=record.engine,
+        horizon=record.steps,
+        sequences=record.sequences,
+        passed=record.passed,
+        sentence=record.sentence,
+        record=path,
+    )
+    others = (v for v in bundle.manifest.verification if (v.graph, v.engine) != (record.graph, record.engine))
+    manifest = replace(bundle.manifest, verification=(*others, summary))
+    return update_bundle(bundle, manifest, (Part(path, FileRole.SELF_TEST, dumps(record).encode()),))
+
+
+def _stepped(graph: GraphSpec, engine: Engine, golden: Golden) -> dict[str, Array]:
+    """Outputs `(T, B, ...)` by name, through the stepper and the engine's own state memory."""
+    steps, tracks = golden.faces.shape[:2]
+    store = StateStore(graph.states, memory=engine.state_memory)
+    stepper = Stepper(engine, store)
+    (observed,) = observed_inputs(graph)
+    for track in range(tracks):
+        store.create(track)
+    kept: dict[str, list[Array]] = {name: [] for name in golden.outputs}
+    for t in range(steps):
+        stepper.stage(tracks)[observed][:tracks] = golden.faces[t]
+        outputs = stepper.advance(range(tracks))
+        for name, values in kept.items():
+            values.append(outputs[name].copy())
+    return {name: np.stack(values) for name, values in kept.items()}
+
+
+def _state_cosine(graph: GraphSpec, golden: Mapping[str, Array], found: Mapping[str, Array]) -> NDArray[np.float64]:
+    """`(T, B)`: cosine of all states together; 0 where one is not finite."""
+    names = [pair.output for pair in graph.states]
+    a, b = (
+        np.concatenate([side[name].reshape(*side[name].shape[:2], -1) for name in names], axis=2).astype(np.float64)
+        for side in (golden, found)
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        cosine = np.sum(a * b, axis=2) / (np.linalg.norm(a, axis=2) * np.linalg.norm(b, axis=2))
+    result: NDArray[np.float64] = np.where(np.isfinite(cosine), cosine, 0.0)
+    return result
+
+
+def _sentence(graph: GraphSpec, label: str, cosine: NDArray[np.float64], least: float, *, passed: bool) -> str:
+    shown = f"cosine of the state with the golden one at least {cosine.min():.6f} in {cosine.shape[1]} sequences"
+    if passed:
+        return f"{graph.name} in {label} keeps its memory: {shown} of {cosine.shape[0]} steps."
+    step = 1 + int(np.argmax((cosine < least).any(axis=1)))
+    return f"{graph.name} in {label} fails the golden sequences at step {step}: {shown}, {least:g} is demanded."

@@ -1,0 +1,1 @@
+"""What this device can run, proven by running it, and how to get what is missing."""
