@@ -6,9 +6,10 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from crystaledge.cli.verb import Verb
-from crystaledge.commands.parsers import choice, system
+from crystaledge.commands.parsers import choice, positive, system
 from crystaledge.engine.trt.flavour import Flavour
 from crystaledge.engine.trt.precision import BuiltPrecision
+from crystaledge_export.triton.backend import TritonBackend
 
 
 def _configure_export(parser: ArgumentParser) -> None:
@@ -75,4 +76,38 @@ BUILD = Verb(
     extra="build",
     configure=_configure_build,
     target="crystaledge_export.commands.build:run",
+)
+
+
+def _configure_triton(parser: ArgumentParser) -> None:
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="bundle folder that `export` wrote")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="model repository to write to")
+    parser.add_argument("--name", metavar="NAME", help="name of the model in Triton (default: the system's)")
+    parser.add_argument(
+        "--backend",
+        type=choice(TritonBackend, "backend of Triton"),
+        default=TritonBackend.ONNXRUNTIME,
+        metavar="{onnxruntime,tensorrt}",
+        help="what runs the graph there (default: onnxruntime); an engine for tensorrt is built here, on its device",
+    )
+    parser.add_argument("--graph", metavar="NAME", help="graph of the bundle (default: the first)")
+    parser.add_argument("--unverified", action="store_true", help="serve it though no passed verification is on record")
+    parser.add_argument(
+        "--fps", type=positive, default=30, metavar="N", help="frames a second of each track (default: %(default)s)"
+    )
+    parser.add_argument("--force", action="store_true", help="replace the model's folder")
+
+
+TRITON = Verb(
+    name="triton",
+    summary="a model repository for NVIDIA Triton, with the state declared",
+    description=(
+        "Writes a model for Triton Inference Server: the sequence batcher keeps the state of each track by its\n"
+        "correlation id, every state has its initial value declared (Triton would otherwise start from whatever\n"
+        "its memory held), pairs are by name, and START and READY are obeyed inside of the graph.\n\n"
+        "Example: crystaledge triton m.bundle --out models/"
+    ),
+    extra="build",
+    configure=_configure_triton,
+    target="crystaledge_export.commands.triton:run",
 )

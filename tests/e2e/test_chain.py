@@ -107,6 +107,7 @@ def test_every_verb_explains_itself(cli: Cli) -> None:
         "quantize",
         "lint",
         "build",
+        "triton",
         "verify",
         "bench",
         "report",

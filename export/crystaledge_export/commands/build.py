@@ -27,7 +27,7 @@ def run(arguments: Namespace) -> Outcome:
     chosen = engines_of(bundle, arguments.graph, arguments.precision)
     flavour: Flavour = arguments.backend
     module = cast(TrtBuilderModule, load_module(flavour))
-    device = _device() if flavour is Flavour.TENSORRT else None
+    device = built_on() if flavour is Flavour.TENSORRT else None
     made: list[Built] = []
     for graph, precision in chosen:
         with _progress(f"{graph.name} {precision.value}") as say:
@@ -47,7 +47,7 @@ def run(arguments: Namespace) -> Outcome:
     )
 
 
-def _device() -> DeviceFacts:
+def built_on() -> DeviceFacts:
     """The device that is built on; asked before TensorRT, which would crash without a driver."""
     cuda = open_cuda()
     try:

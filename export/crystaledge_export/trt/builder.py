@@ -39,6 +39,8 @@ class BuildRequest:
     """The ONNX file, typed as the engine is to compute."""
     precision: BuiltPrecision
     flavour: Flavour
+    controls: tuple[str, ...] = ()
+    """Inputs of one value a row that the file has beside those of the manifest, such as a server's START."""
     timing_cache: bytes | None = None
     """What an earlier build on this device has measured; None for none. TensorRT-RTX has no use for it."""
     workspace_bytes: int | None = None
@@ -76,7 +78,7 @@ def build_plan(module: TrtBuilderModule, request: BuildRequest) -> Plan:
     _parse(module, network, request, log)
     config = builder.create_builder_config()
     flags += _builder_flags(module, config, request.precision)
-    _add_profiles(builder, config, network, request.graph)
+    _add_profiles(builder, config, network, request)
     monitor = _prepare(module, config, request)
     built = builder.build_serialized_network(network, config)
     if monitor is not None and monitor.interrupted is not None:
@@ -151,18 +153,20 @@ def _node_of(error: TrtParserError, model: bytes) -> tuple[str, str]:
     return node.name or node.output[0], node.op_type
 
 
-def _add_profiles(builder: TrtBuilder, config: TrtConfig, network: TrtNetwork, graph: GraphSpec) -> None:
+def _add_profiles(builder: TrtBuilder, config: TrtConfig, network: TrtNetwork, request: BuildRequest) -> None:
     """One profile a bucket, of fixed size. TensorRT would not say what is wrong with a profile, so it is asked here."""
+    graph = request.graph
+    rows = {spec.name: spec.row_shape for spec in graph.inputs} | dict.fromkeys(request.controls, (1,))
     found = {network.get_input(i).name: tuple(network.get_input(i).shape) for i in range(network.num_inputs)}
-    expected = {spec.name: (-1, *spec.row_shape) for spec in graph.inputs}
+    expected = {name: (-1, *row) for name, row in rows.items()}
     if found != expected:
         msg = f"The ONNX file of {graph.name!r} has the inputs {found}; the manifest promises {expected}."
         raise BuildError(msg)
     for bucket in graph.batch.buckets:
         profile = builder.create_optimization_profile()
-        for spec in graph.inputs:
-            shape = (bucket, *spec.row_shape)
-            profile.set_shape(spec.name, shape, shape, shape)
+        for name, row in rows.items():
+            shape = (bucket, *row)
+            profile.set_shape(name, shape, shape, shape)
         if config.add_optimization_profile(profile) < 0:
             msg = f"TensorRT does not take a profile of {bucket} rows for {graph.name!r}."
             raise BuildError(msg)

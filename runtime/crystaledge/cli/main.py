@@ -24,6 +24,7 @@ _ORDER = (
     "quantize",
     "lint",
     "build",
+    "triton",
     "verify",
     "bench",
     "report",
