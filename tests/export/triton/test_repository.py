@@ -52,10 +52,8 @@ def test_the_configuration_says_what_the_manifest_says(bundle: Bundle, backend: 
     batching = config.sequence_batching
     assert tuple(batching.oldest.preferred_batch_size) == graph.batch.buckets
     assert batching.max_sequence_idle_microseconds == graph.states[0].idle_limit_frames * 50_000
-    kinds = {
-        c.name: [model_config_pb2.ModelSequenceBatching.Control.Kind.Name(k.kind) for k in c.control]
-        for c in batching.control_input
-    }
+    kind = model_config_pb2.ModelSequenceBatching.Control.Kind
+    kinds = {one.name: [kind.Name(control.kind) for control in one.control] for one in batching.control_input}
     assert kinds == {
         "START": ["CONTROL_SEQUENCE_START"],
         "READY": ["CONTROL_SEQUENCE_READY"],
@@ -87,9 +85,7 @@ def test_an_initial_value_other_than_zero_lies_in_a_file(bundle: Bundle, tmp_pat
     assert values.tolist() == [0.5] * graph.states[0].shape[0]
 
 
-def test_every_tensor_of_the_configuration_is_in_the_file_and_the_other_way_round(
-    bundle: Bundle, tmp_path: Path
-) -> None:
+def test_configuration_and_file_have_the_same_tensors(bundle: Bundle, tmp_path: Path) -> None:
     written = write_repository(bundle, bundle.graph(), OPTIONS, tmp_path / "models")
     config, model = parsed(written.config), onnx.load(written.model)
     assert written.model == tmp_path / "models" / "tiny" / "1" / "model.onnx"
