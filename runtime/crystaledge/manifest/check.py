@@ -46,7 +46,7 @@ def _check_references(manifest: Manifest, where: str) -> None:
         if name not in graphs:
             msg = f"{where}: {what} speaks of the graph {name!r}, which the bundle does not have."
             raise ManifestError(msg)
-    records = {f.path for f in manifest.files if f.role is FileRole.VERIFICATION}
+    records = {f.path for f in manifest.files if f.role in (FileRole.VERIFICATION, FileRole.SELF_TEST)}
     for summary in manifest.verification:
         if summary.record not in records:
             msg = f"{where}: verification of {summary.graph!r} names {summary.record!r}, which is not among the files."

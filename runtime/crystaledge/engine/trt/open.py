@@ -11,6 +11,7 @@ from crystaledge.engine.trt.engine import TensorRtEngine
 from crystaledge.engine.trt.flavour import Flavour, load_module
 from crystaledge.engine.trt.precision import BuiltPrecision
 from crystaledge.engine.trt.sidecar import ANY, Fingerprint, built_flags, engine_folder, engine_path, read_engine
+from crystaledge.engine.trt.surface import TrtModule
 from crystaledge.errors import MissingExtraError
 from crystaledge.extras import load
 from crystaledge.files import sha256_of
@@ -26,9 +27,17 @@ def open_tensorrt(request: EngineRequest) -> Engine:
         BundleError: there is no engine, or it was built for something else.
         EngineError: TensorRT refuses it.
     """
-    graph, options = request.graph, request.options
-    flavour = Flavour(options.backend.value)
+    flavour = Flavour(request.options.backend.value)
     module, cuda = load_module(flavour), open_cuda()
+    try:
+        return _open(request, flavour, module, cuda)
+    except BaseException:
+        cuda.close()
+        raise
+
+
+def _open(request: EngineRequest, flavour: Flavour, module: TrtModule, cuda: Cuda) -> Engine:
+    graph, options = request.graph, request.options
     precision = options.precision or built_precision(graph)
     path = engine_path(options.engines or engine_folder(request.bundle), graph.name, precision, flavour)
     here = fingerprint_of(
