@@ -15,6 +15,7 @@ from crystaledge.jsonio import dumps
 from crystaledge.manifest.model import FileRole, GraphSpec, LatencySummary, Precision, Target
 from crystaledge_benchmarks.bench_record import BENCH_PATH, BENCH_VERSION, BenchRecord, BenchRow, Caller, Parity
 from crystaledge_benchmarks.choose import Chosen, Contestant, choose, compare
+from crystaledge_benchmarks.commands.bench import FEWEST_ROUNDS
 from crystaledge_benchmarks.latency import Latency, measure_interleaved
 from crystaledge_benchmarks.machine import describe_machine
 from crystaledge_benchmarks.memory_probe import peak_memory
@@ -22,14 +23,13 @@ from crystaledge_benchmarks.missing_facts import refuse_missing_facts
 from crystaledge_benchmarks.parity import parity_of
 from crystaledge_benchmarks.step_bench import call_of
 
-FEWEST_ROUNDS = 100
-"""A 99th percentile of fewer calls is their maximum."""
 _BATCHED_SHARE = 5
 """A step of many tracks is long; it gets one round for so many of a single track."""
 _NO_FLOAT16 = "float16: not run: ONNX Runtime's CPU provider has no float16 kernels"
 _NO_INT8 = "int8: not run: the bundle has no INT8 graph; `crystaledge quantize` makes one"
 _NO_TENSORRT = (
-    "TensorRT: not run: this version has no TensorRT engine; graphs for it were measured in ONNX Runtime's CPU provider"
+    "TensorRT: not run: this is the CPU, where graphs for it were measured in ONNX Runtime; "
+    "on a device: crystaledge bench --backend tensorrt"
 )
 
 

@@ -4,42 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import numpy as np
-from numpy.typing import NDArray
-
 from crystaledge.bundle import Bundle
 from crystaledge.engine.onnxruntime_engine import OnnxRuntimeEngine, make_session
 from crystaledge.manifest.model import GraphSpec
-from crystaledge.tracks.stepper import Stepper
-from crystaledge.tracks.store import StateStore
 from crystaledge_benchmarks.bench_record import Caller
 from crystaledge_benchmarks.latency import Latency, measure_interleaved
-from crystaledge_calibration.rollout import initial_states, observed_inputs
-
-Array = NDArray[np.float32]
+from crystaledge_benchmarks.steps import example_rows, stepped
+from crystaledge_calibration.rollout import initial_states
 
 MANY = 64
 """Tracks of the batched measurements."""
 
 
 def runtime_step(bundle: Bundle, graph: GraphSpec, *, tracks: int, threads: int) -> Callable[[], object]:
-    """One call that stages, advances and keeps the state of so many tracks.
-
-    The rows lie in the staged buffers already, as the preprocessor leaves them there.
-    """
-    store = StateStore(graph.states)
-    stepper = Stepper(OnnxRuntimeEngine(graph, bundle.graph_bytes(graph), threads=threads), store)
-    for track in range(tracks):
-        store.create(track)
-    members = list(range(tracks))
-    for name, array in example_rows(graph, tracks).items():
-        np.copyto(stepper.stage(tracks)[name][:tracks], array)
-
-    def call() -> object:
-        stepper.stage(tracks)
-        return stepper.advance(members)
-
-    return call
+    """`stepped`, of a graph in ONNX Runtime."""
+    return stepped(OnnxRuntimeEngine(graph, bundle.graph_bytes(graph), threads=threads), graph, tracks=tracks)
 
 
 def call_of(caller: Caller, bundle: Bundle, graph: GraphSpec, *, tracks: int, threads: int) -> Callable[[], object]:
@@ -66,13 +45,6 @@ def bare_session(bundle: Bundle, graph: GraphSpec, *, batch: int, threads: int) 
     feeds = {**example_rows(graph, batch), **initial_states(graph, batch)}
     names = [spec.name for spec in graph.outputs]
     return lambda: session.run(names, feeds)
-
-
-def example_rows(graph: GraphSpec, batch: int) -> dict[str, Array]:
-    """Seeded noise for each observed input."""
-    random = np.random.default_rng(0)
-    inputs = observed_inputs(graph)
-    return {name: random.standard_normal((batch, *graph.input(name).row_shape)).astype(np.float32) for name in inputs}
 
 
 def measure_steps(

@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from crystaledge.cli.verb import Verb
+from crystaledge.commands.engines import add_engine_options
 from crystaledge.commands.parsers import positive, threads
 
 
@@ -29,7 +30,8 @@ def _configure_bench(parser: ArgumentParser) -> None:
         metavar="N",
         help="timed calls of each row, 100 or more (default: %(default)s)",
     )
-    parser.add_argument("--threads", type=threads, default=1, metavar="N", help="threads of the engine (default: 1)")
+    parser.add_argument("--threads", type=threads, default=1, metavar="N", help="threads of ONNX Runtime (default: 1)")
+    add_engine_options(parser.add_argument_group("where (on a device every engine that was built takes part)"))
 
 
 def _configure_report(parser: ArgumentParser) -> None:
@@ -45,7 +47,10 @@ BENCH = Verb(
         "Measures every graph of a bundle and the bare engine call in one interleaved run, prints latency,\n"
         "bytes, memory and parity in one row each with the facts of the machine, and writes the fastest graph\n"
         "that passed `verify` into the manifest as the one that `run` takes.\n\n"
-        "Example: crystaledge bench m.bundle"
+        "With --backend tensorrt every engine that was built here takes part beside the CPU, and the record\n"
+        "holds the board: power mode, clocks, temperature, throttling, power, enqueueing against computing.\n\n"
+        "Examples: crystaledge bench m.bundle\n"
+        "          crystaledge bench m.bundle --backend tensorrt"
     ),
     extra="bench",
     configure=_configure_bench,

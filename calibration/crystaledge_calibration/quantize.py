@@ -113,7 +113,9 @@ def add_to_bundle(bundle: Bundle, quantized: Quantized) -> Bundle:
     manifest = bundle.manifest
     old = [g.file for g in manifest.graphs if g.name == name]
     drop = {*old, *(v.record for v in manifest.verification if v.graph == name)}
-    drop |= {f.path for f in manifest.files if f.role is FileRole.BENCHMARK}  # it compares graphs that were
+    drop |= {
+        f.path for f in manifest.files if f.role in (FileRole.BENCHMARK, FileRole.DEVICE_BENCHMARK)
+    }  # it compares graphs that were
     parts = (
         Part(quantized.graph.file, FileRole.GRAPH, quantized.model.SerializeToString(deterministic=True)),
         Part(f"records/calibrate.{name}.json", FileRole.CALIBRATION, dumps(quantized.record).encode()),

@@ -10,6 +10,20 @@ from crystaledge_calibration.lint.rules_versions import schema
 from crystaledge_calibration.lint.subject import Subject, error, warning
 
 _INTEGER_OPS = frozenset({"ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"})
+MISSING_OPS = frozenset(
+    {
+        *("Bernoulli", "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor", "Multinomial", "Unique"),
+        *("AffineGrid", "CenterCropPad", "Col2Im", "Compress", "Det", "ImageDecoder", "MaxRoiPool", "MaxUnpool"),
+        *("DFT", "MelWeightMatrix", "NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss", "TfIdfVectorizer"),
+        *("RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit"),
+        *("Optional", "OptionalGetElement", "OptionalHasElement", "ConcatFromSequence", "SplitToSequence"),
+        *(f"Sequence{kind}" for kind in ("At", "Construct", "Empty", "Erase", "Insert", "Length", "Map")),
+        *("BitCast", "CumProd", "SwiGLU"),
+    }
+)
+"""Standard operators that no version of TensorRT reads. The list of onnx-tensorrt (`docs/operators.md` of the branches
+8.5-GA, 8.6-GA, 10.0-GA and 10.1-GA) says N to them or, for those that came later, has no line and no importer;
+TensorRT-RTX 1.7.1 answers no to `OnnxParser.supports_operator` [measured]. Older versions lack a few more."""
 _RECURRENT_OPS = frozenset({"GRU", "LSTM", "RNN"})
 _ONNX_RUNTIME_DOMAINS = frozenset({"com.microsoft", "ai.onnx.ml"})
 
@@ -20,6 +34,14 @@ def check_forbidden(subject: Subject) -> Iterator[Finding]:
         if _is_forbidden(node):
             message = f"{node.op_type} is not read by TensorRT; INT8 has to be Q/DQ around float operators."
             yield error(Rule.FORBIDDEN_OP, node.label, message, cure="Quantize statically in the QDQ format.")
+
+
+def check_missing(subject: Subject) -> Iterator[Finding]:
+    """No operators that TensorRT has not: its parser names the node, and says "false" of the reason."""
+    for node in _all_nodes(subject):
+        if node.op_type in MISSING_OPS and not node.domain:
+            message = f"{node.op_type} is a standard operator that TensorRT does not have."
+            yield error(Rule.MISSING_OP, node.label, message, cure="Export it again from operators that it has.")
 
 
 def check_domains(subject: Subject) -> Iterator[Finding]:

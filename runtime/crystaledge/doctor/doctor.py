@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from crystaledge.doctor.cures import Part, cure_of
 from crystaledge.doctor.tiny_graph import TINY_GRAPH
 from crystaledge.errors import CrystalEdgeError, MissingExtraError
 from crystaledge.extras import load
+from crystaledge.power_mode import power_mode
 
 _PATIENCE_S = 120
 _MISSING = {"cuda": Part.CUDA_BINDINGS, "tensorrt": Part.TENSORRT, "tensorrt-rtx": Part.TENSORRT_RTX}
@@ -85,19 +85,6 @@ def _memory(root: Path) -> str:
     facts = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
     total, free = (int(facts.get(key, "0").split()[0]) / 1e6 for key in ("MemTotal", "MemAvailable"))
     return f"{free:.1f} of {total:.1f} GB free"
-
-
-def power_mode() -> str:
-    """What `nvpmodel` says, which needs no rights to ask; words where there is none."""
-    command = shutil.which("nvpmodel")
-    if command is None:
-        return "not readable: no nvpmodel, which a Jetson has"
-    try:
-        told = subprocess.run([command, "-q"], capture_output=True, text=True, check=False, timeout=10).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return "not readable: nvpmodel does not answer"
-    lines = [line.partition(":")[2].strip() for line in told.splitlines() if "power mode" in line.lower()]
-    return lines[0] if lines and lines[0] else "not readable: nvpmodel names no mode"
 
 
 def _onnxruntime(board: Board) -> Check:

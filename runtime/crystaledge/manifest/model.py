@@ -56,6 +56,8 @@ class FileRole(Enum):
     """Closed-loop comparison of a graph with its float original."""
     SELF_TEST = "self_test"
     """Golden sequences replayed in an engine on a device."""
+    DEVICE_BENCHMARK = "device_benchmark"
+    """Latency of every engine on a device, with what the board felt meanwhile."""
     BENCHMARK = "benchmark"
     """Latency of every graph, measured in turn."""
 

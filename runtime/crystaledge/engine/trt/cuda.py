@@ -127,6 +127,21 @@ class Cuda(ABC):
     def drop_graph(self, graph: Any) -> None: ...
 
     @abstractmethod
+    def make_event(self) -> Any:
+        """A mark in a stream that knows its time."""
+
+    @abstractmethod
+    def record(self, event: Any, stream: Any) -> None:
+        """Put the mark into the stream."""
+
+    @abstractmethod
+    def elapsed_ms(self, start: Any, end: Any) -> float:
+        """Device time between two marks of a stream that is synchronised."""
+
+    @abstractmethod
+    def drop_event(self, event: Any) -> None: ...
+
+    @abstractmethod
     def free_bytes(self) -> int:
         """Memory that is left on the device."""
 

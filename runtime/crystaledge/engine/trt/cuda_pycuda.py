@@ -128,6 +128,24 @@ class PyCuda(Cuda):
         """Never reached: nothing was recorded."""
         raise NotImplementedError
 
+    def make_event(self) -> Any:
+        """See `Cuda.make_event`."""
+        with _translated():
+            return driver.Event()
+
+    def record(self, event: Any, stream: Any) -> None:
+        """See `Cuda.record`."""
+        with _translated():
+            event.record(stream)
+
+    def elapsed_ms(self, start: Any, end: Any) -> float:
+        """See `Cuda.elapsed_ms`."""
+        with _translated():
+            return float(start.time_till(end))
+
+    def drop_event(self, event: Any) -> None:
+        """See `Cuda.drop_event`: pycuda destroys an event with its object."""
+
     def free_bytes(self) -> int:
         """See `Cuda.free_bytes`."""
         with _translated():

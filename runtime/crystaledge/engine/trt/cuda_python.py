@@ -146,6 +146,22 @@ class CudaPython(Cuda):
         """See `Cuda.drop_graph`."""
         self._call("cuGraphExecDestroy", graph)
 
+    def make_event(self) -> Any:
+        """See `Cuda.make_event`."""
+        return self._call("cuEventCreate", 0)
+
+    def record(self, event: Any, stream: Any) -> None:
+        """See `Cuda.record`."""
+        self._call("cuEventRecord", event, stream)
+
+    def elapsed_ms(self, start: Any, end: Any) -> float:
+        """See `Cuda.elapsed_ms`."""
+        return float(self._call("cuEventElapsedTime", start, end))
+
+    def drop_event(self, event: Any) -> None:
+        """See `Cuda.drop_event`."""
+        self._call("cuEventDestroy", event)
+
     def free_bytes(self) -> int:
         """See `Cuda.free_bytes`."""
         left, _ = self._call("cuMemGetInfo")

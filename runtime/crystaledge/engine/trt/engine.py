@@ -12,7 +12,7 @@ from crystaledge.engine.trt.cuda import Cuda, HostMemory
 from crystaledge.engine.trt.flavour import Flavour
 from crystaledge.engine.trt.logger import log_of
 from crystaledge.engine.trt.states import DeviceStates
-from crystaledge.engine.trt.step import TensorRtStep
+from crystaledge.engine.trt.step import StepTime, TensorRtStep
 from crystaledge.engine.trt.surface import TrtEngine, TrtModule
 from crystaledge.errors import ContractError, DeviceError, EngineError
 from crystaledge.manifest.model import GraphSpec
@@ -45,8 +45,10 @@ class TensorRtEngine(Engine):
     ) -> None:
         super().__init__(graph)
         self.name = flavour.value
+        self.device = cuda.facts()
+        self.version = module.__version__
         self._plan, self._module, self._cuda, self._capture = plan, module, cuda, capture
-        self._policy = policy or (HostMemory.MAPPED if cuda.facts().integrated else HostMemory.DEVICE)
+        self._policy = policy or (HostMemory.MAPPED if self.device.integrated else HostMemory.DEVICE)
         self._bound: dict[tuple[int, int], TensorRtStep] = {}
         self._memories: list[DeviceStates] = []
         self._engine: TrtEngine | None = self._open()
@@ -64,6 +66,12 @@ class TensorRtEngine(Engine):
         memory = DeviceStates(self._cuda, states, capacity)
         self._memories.append(memory)
         return memory
+
+    def time_steps(self, batch: int, count: int) -> tuple[StepTime, ...]:
+        """Where the time of so many steps goes; states of tracks that rest in that step's buffers are brought anew."""
+        step = self.bind(batch)
+        assert isinstance(step, TensorRtStep)
+        return tuple(step.time() for _ in range(count))
 
     def restart(self) -> None:
         """After a `DeviceError`: a fresh context, the plan opened again, states as after the last whole step.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 from crystaledge.engine.base import BoundStep
@@ -13,6 +15,16 @@ from crystaledge.errors import EngineError
 from crystaledge.manifest.model import GraphSpec
 
 SIDES = (0, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepTime:
+    """Where one step's time goes. Where enqueueing takes longer than computing, a captured graph helps."""
+
+    enqueue_ms: float
+    """Of the host, until everything is in the stream."""
+    compute_ms: float
+    """Of the device, copies included, between two CUDA events."""
 
 
 class TensorRtStep(BoundStep):
@@ -71,6 +83,22 @@ class TensorRtStep(BoundStep):
             self._put(self.side)
         self.side = 1 - self.side
         self.taken += 1
+
+    def time(self) -> StepTime:
+        """Take one step on what lies in the buffers, and see where its time goes."""
+        cuda = self._cuda
+        with cuda.current():
+            start, end = cuda.make_event(), cuda.make_event()
+            cuda.record(start, self.stream)
+            begun = perf_counter()
+            self.enqueue()
+            enqueued = perf_counter()
+            cuda.record(end, self.stream)
+            cuda.synchronise(self.stream)
+            compute_ms = cuda.elapsed_ms(start, end)
+            cuda.drop_event(start)
+            cuda.drop_event(end)
+        return StepTime(enqueue_ms=(enqueued - begun) * 1e3, compute_ms=compute_ms)
 
     def close(self) -> None:
         """Free everything, in the order that CUDA and TensorRT want."""

@@ -1,0 +1,83 @@
+"""Sensors of a board, on a written-down /sys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crystaledge.sensors import Reading, Samples, read_sensors, sampled
+
+NOTHING = Reading(temperatures_c=(), gpu_mhz=None, throttled=(), power_w=None)
+
+
+def put(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+ORIN = {
+    "class/thermal/thermal_zone0/type": "cpu-thermal\n",
+    "class/thermal/thermal_zone0/temp": "51250\n",
+    "class/thermal/thermal_zone1/type": "gpu-thermal\n",
+    "class/thermal/thermal_zone1/temp": "49500\n",
+    "class/thermal/thermal_zone2/type": "cv0-thermal\n",  # asleep: it has no temperature
+    "class/thermal/cooling_device0/type": "pwm-fan\n",
+    "class/thermal/cooling_device0/cur_state": "0\n",
+    "class/thermal/cooling_device1/type": "cpu-throttle-alert\n",
+    "class/thermal/cooling_device1/cur_state": "1\n",
+    "class/devfreq/17000000.gpu/cur_freq": "624750000\n",
+    "class/devfreq/15340000.vic/cur_freq": "115200000\n",
+    "class/hwmon/hwmon3/in1_label": "VDD_IN\n",
+    "class/hwmon/hwmon3/in1_input": "5000\n",
+    "class/hwmon/hwmon3/curr1_input": "1400\n",
+    "class/hwmon/hwmon3/in2_label": "VDD_CPU_GPU_CV\n",
+    "class/hwmon/hwmon3/in2_input": "5000\n",
+    "class/hwmon/hwmon3/curr2_input": "300\n",
+}
+
+
+def test_a_board_with_sensors_is_read_in_units_of_people(tmp_path: Path) -> None:
+    assert read_sensors(put(tmp_path, ORIN)) == Reading(
+        temperatures_c=(("cpu-thermal", 51.25), ("gpu-thermal", 49.5)),
+        gpu_mhz=624.75,
+        throttled=("cpu-throttle-alert",),
+        power_w=7.0,
+    )
+
+
+@pytest.mark.parametrize("broken", ["", "no number", "\0\n"])
+def test_what_cannot_be_read_is_missing_and_nothing_more(tmp_path: Path, broken: str) -> None:
+    found = read_sensors(put(tmp_path, ORIN | {"class/thermal/thermal_zone0/temp": broken}))
+    assert found.temperatures_c == (("gpu-thermal", 49.5),) and found.power_w == 7.0
+
+
+def test_a_machine_without_sensors_has_none(tmp_path: Path) -> None:
+    assert read_sensors(tmp_path) == NOTHING
+
+
+def test_sampling_sees_what_changes_meanwhile(tmp_path: Path) -> None:
+    root = put(tmp_path, ORIN)
+    with sampled(root, period_s=0.001) as samples:
+        put(root, {"class/hwmon/hwmon3/curr1_input": "2400\n", "class/thermal/thermal_zone1/temp": "90000\n"})
+        while len(samples.readings) < 4:
+            pass
+    assert samples.readings[0].power_w == 7.0 and samples.readings[-1].power_w == 12.0
+    assert samples.mean_power_w is not None and 7.0 < samples.mean_power_w < 12.0
+    assert samples.hottest_c == 90.0 and samples.throttled == ("cpu-throttle-alert",)
+    assert samples.seconds > 0.0
+
+
+def test_without_sensors_there_is_no_average() -> None:
+    samples = Samples([NOTHING, NOTHING])
+    assert (samples.mean_power_w, samples.hottest_c, samples.throttled) == (None, None, ())
+
+
+def test_the_thread_ends_with_the_block_even_when_that_fails(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), sampled(tmp_path, period_s=0.001) as samples:
+        _ = 1 // 0
+    count = len(samples.readings)
+    assert count >= 2 and len(samples.readings) == count
