@@ -32,6 +32,8 @@ class Trained:
     """Of what the weight's layer adds to a residual sum as its skip branch."""
     parent_sha256: str
     """Of the float checkpoint that it was trained to follow."""
+    data: str
+    """What it was trained on."""
 
 
 def read_trained(data: bytes, *, where: str) -> Trained:
@@ -45,9 +47,9 @@ def read_trained(data: bytes, *, where: str) -> Trained:
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         record = json.loads(header["__metadata__"][_KEY])
         known = (record["kind"], record["schema_version"]) == (_KIND, _VERSION)
-        parent = str(record["parent_sha256"])
+        parent, trained_on = str(record["parent_sha256"]), str(record["data"])
     except (SafetensorError, KeyError, ValueError, TypeError):
-        known, parent = False, ""
+        known, parent, trained_on = False, "", ""
     if not known:
         msg = f"{where} is no file that `train --qat` wrote, or one of another version; train again."
         raise DataError(msg)
@@ -58,6 +60,7 @@ def read_trained(data: bytes, *, where: str) -> Trained:
         amax=_scalars(tensors, _RANGE),
         skip_amax=_scalars(tensors, _SKIP_RANGE),
         parent_sha256=parent,
+        data=trained_on,
     )
 
 

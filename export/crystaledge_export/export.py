@@ -25,7 +25,7 @@ from crystaledge.manifest.model import (
     Provenance,
 )
 from crystaledge.system import System
-from crystaledge_calibration.trained import read_trained
+from crystaledge_calibration.trained import Trained, read_trained
 from crystaledge_export import mnemosyne
 from crystaledge_export.description import StepDescription
 from crystaledge_export.guards import guard_border, guard_parity, torch_rollout
@@ -78,7 +78,8 @@ def export_checkpoint(
     if record.decision is None:
         msg = "The checkpoint carries no decision parameters; finish its training run first."
         raise DataError(msg)
-    extra = () if trained is None else (_trained_part(trained, checkpoint),)
+    int8 = None if trained is None else _trained_weights(trained, checkpoint)
+    extra = () if trained is None else (Part(TRAINED_FILE, FileRole.TRAINED, trained.data),)
     description = DESCRIPTIONS[record.system](checkpoint)
     model = onnx_from_step(description)
     guard_border(model, description)
@@ -87,7 +88,8 @@ def export_checkpoint(
     graph = _graph_spec(description, model)
     parity = guard_parity(OnnxRuntimeEngine(graph, data), description)
     use = INTENDED_USES[record.system]
-    card = model_card(checkpoint, intended_use=use, parity=parity, parameters=parameter_count(description.module))
+    parameters = parameter_count(description.module)
+    card = model_card(checkpoint, intended_use=use, parity=parity, parameters=parameters, trained=int8)
     parts = (
         Part(graph.file, FileRole.GRAPH, data),
         Part(GOLDEN_FILE, FileRole.GOLDEN, _golden(description, graph)),
@@ -117,11 +119,12 @@ def export_checkpoint(
     return Exported(write_bundle(out, manifest, parts, force=force), parity, description)
 
 
-def _trained_part(trained: TrainedFile, checkpoint: Checkpoint) -> Part:
-    if read_trained(trained.data, where=trained.where).parent_sha256 != checkpoint.sha256:
+def _trained_weights(trained: TrainedFile, checkpoint: Checkpoint) -> Trained:
+    found = read_trained(trained.data, where=trained.where)
+    if found.parent_sha256 != checkpoint.sha256:
         msg = f"{trained.where} was trained to follow another checkpoint; export that one, or train again."
         raise DataError(msg)
-    return Part(TRAINED_FILE, FileRole.TRAINED, trained.data)
+    return found
 
 
 def _graph_spec(description: StepDescription, model: onnx.ModelProto) -> GraphSpec:

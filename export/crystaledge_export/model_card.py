@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from crystaledge.manifest.model import ParitySummary
+from crystaledge_calibration.trained import Trained
 from crystaledge_training.checkpoint import Checkpoint
 
 
-def model_card(checkpoint: Checkpoint, *, intended_use: str, parity: ParitySummary, parameters: int) -> str:
-    """Markdown text; everything in it comes from the checkpoint's record or was measured at export."""
+def model_card(
+    checkpoint: Checkpoint,
+    *,
+    intended_use: str,
+    parity: ParitySummary,
+    parameters: int,
+    trained: Trained | None = None,
+) -> str:
+    """Markdown text; everything in it comes from the checkpoint's record or was measured at export.
+
+    Args:
+        trained: what quantization-aware training left beside the float weights.
+    """
     record, provenance = checkpoint.record, checkpoint.record.provenance
     decision = record.decision
     lines = [
@@ -25,6 +37,7 @@ def model_card(checkpoint: Checkpoint, *, intended_use: str, parity: ParitySumma
         f"- Checkpoint SHA-256: {checkpoint.sha256}",
         f"- Parity with {parity.reference}: largest error {parity.max_abs_error:.1e} over {parity.steps} closed-loop "
         f"steps at batches {', '.join(map(str, parity.batches))} (tolerance {parity.tolerance:g})",
+        *_int8_lines(trained),
         "",
         "## Intended use",
         "",
@@ -49,3 +62,12 @@ def model_card(checkpoint: Checkpoint, *, intended_use: str, parity: ParitySumma
         "",
     ]
     return "\n".join(lines)
+
+
+def _int8_lines(trained: Trained | None) -> list[str]:
+    if trained is None:
+        return []
+    return [
+        f"- INT8: weights and ranges trained in closed loop to follow these, without labels, on {trained.data}; "
+        f"{len(trained.amax)} products in eight bits. `quantize` builds its TensorRT graph from them where that is best"
+    ]

@@ -10,11 +10,14 @@ from onnx import numpy_helper
 
 from crystaledge.bundle import Bundle
 from crystaledge.jsonio import encode
+from crystaledge.manifest.model import FileRole
 from crystaledge.system import System
 from crystaledge_benchmarks.assets import embedded_bundle
+from crystaledge_calibration.step_model import weighted_nodes
+from crystaledge_calibration.trained import read_trained
 from crystaledge_export.export import export_checkpoint
 from crystaledge_training.checkpoint import read_checkpoint
-from crystaledge_training.weights import embedded_checkpoint
+from crystaledge_training.weights import embedded_checkpoint, embedded_trained
 
 
 def initializers(bundle: Bundle) -> list[np.ndarray]:
@@ -31,6 +34,18 @@ def test_embedded_bundle_is_what_the_embedded_weights_export_to(tmp_path: Path) 
     assert encode(shipped.manifest.decision) == encode(fresh.manifest.decision)
     for a, b in zip(initializers(shipped), initializers(fresh), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_what_was_trained_for_int8_follows_the_embedded_weights_and_is_in_the_bundle() -> None:
+    path = embedded_trained(System.MNEMOSYNE)
+    assert path is not None
+    shipped = Bundle.open(embedded_bundle(System.MNEMOSYNE))
+    (entry,) = [file for file in shipped.manifest.files if file.role is FileRole.TRAINED]
+    assert shipped.contents[entry.path] == path.read_bytes()
+    trained = read_trained(path.read_bytes(), where=str(path))
+    assert trained.parent_sha256 == read_checkpoint(embedded_checkpoint(System.MNEMOSYNE)).sha256
+    known = {node.weight for node in weighted_nodes(onnx.load_from_string(shipped.graph_bytes(shipped.graph())))}
+    assert set(trained.amax) <= known
 
 
 def test_embedded_weights_name_their_data_and_terms() -> None:

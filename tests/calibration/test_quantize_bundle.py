@@ -65,7 +65,7 @@ def told_about(bundle: Bundle, graph: str) -> Bundle:
 def with_trained(bundle: Bundle, *, parent: str | None = None, data: bytes | None = None) -> Bundle:
     """The bundle with what `train --qat` might have left."""
     followed = bundle.manifest.provenance.checkpoint_sha256 if parent is None else parent
-    header = {"kind": "trained-int8", "schema_version": 1, "parent_sha256": followed}
+    header = {"kind": "trained-int8", "schema_version": 1, "parent_sha256": followed, "data": "drawn people"}
     tensors = {name: value * np.float32(1.02) for name, value in small_weights().items()}
     tensors |= {f"range.{name}": np.array(3.0, np.float32) for name in ("w_stem", "w_update_hidden")}
     made = save(tensors, metadata={"crystaledge": json.dumps(header)}) if data is None else data

@@ -204,6 +204,7 @@ TRAINED = Trained(
     amax={"w_stem": 1.75, "w_main": 5.5, "w_skip": 5.5, "w_new_hidden": 0.875},
     skip_amax={"w_skip": 3.5},
     parent_sha256="0" * 64,
+    data="drawn people",
 )
 
 

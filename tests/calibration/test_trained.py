@@ -43,7 +43,7 @@ TENSORS = {
     "range.stem.weight": torch.tensor(2.5),
     "skip_range.stem.weight": torch.tensor(1.5),
 }
-HEADER = {"kind": "trained-int8", "schema_version": 1, "parent_sha256": PARENT}
+HEADER = {"kind": "trained-int8", "schema_version": 1, "parent_sha256": PARENT, "data": "drawn people"}
 
 
 def written(folder: Path, record: TrainedInt8Record = RECORD) -> bytes:
