@@ -12,8 +12,8 @@ from onnx import numpy_helper
 from crystaledge.bundle import Bundle
 from crystaledge.engine.onnxruntime_engine import OnnxRuntimeEngine
 from crystaledge.errors import BundleError
-from crystaledge_calibration.golden import replay_golden
 from crystaledge_calibration.drift import worst_of
+from crystaledge_calibration.golden import replay_golden
 
 
 def test_an_untouched_bundle_reproduces_its_golden_outputs(bundle_path: Path) -> None:

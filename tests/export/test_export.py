@@ -26,9 +26,10 @@ from crystaledge.preprocessing.spec import ColorOrder
 from crystaledge.system import System
 from crystaledge_export import export
 from crystaledge_export.errors import GuardError
-from crystaledge_export.export import GOLDEN_BATCH, GOLDEN_FILE, GOLDEN_STEPS, Exported, export_checkpoint
+from crystaledge_export.export import GOLDEN_BATCH, GOLDEN_FILE, GOLDEN_STEPS, Exported, TrainedFile, export_checkpoint
 from crystaledge_export.guards import ROLLOUT_STEPS, TOLERANCE
-from crystaledge_training.checkpoint import Checkpoint
+from crystaledge_training.checkpoint import Checkpoint, read_checkpoint
+from crystaledge_training.weights import embedded_checkpoint, embedded_trained
 from tests.export.builders import changed, off_by
 
 Array = NDArray[np.float32]
@@ -251,3 +252,22 @@ class TestRefuses:
         assert Bundle.open(out).manifest.provenance.checkpoint_sha256 == checkpoint.sha256
         export_checkpoint(newer, out, force=True)  # and the next one goes through
         assert Bundle.open(out).manifest.provenance.checkpoint_sha256 == "0" * 64
+
+
+def test_what_was_trained_for_int8_travels_along_and_the_card_says_so(tmp_path: Path) -> None:
+    checkpoint = read_checkpoint(embedded_checkpoint(System.MNEMOSYNE))
+    path = embedded_trained(System.MNEMOSYNE)
+    assert path is not None
+    trained = TrainedFile(path.read_bytes(), str(path))
+    bundle = export_checkpoint(checkpoint, tmp_path / "m.bundle", trained=trained).bundle
+    (entry,) = [file for file in bundle.manifest.files if file.role is FileRole.TRAINED]
+    assert bundle.contents[entry.path] == trained.data
+    assert "- INT8: weights and ranges trained in closed loop" in bundle.contents["MODEL_CARD.md"].decode()
+
+
+def test_what_was_trained_to_follow_another_checkpoint_is_refused(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    path = embedded_trained(System.MNEMOSYNE)
+    assert path is not None
+    with pytest.raises(DataError, match="was trained to follow another checkpoint; export that one"):
+        export_checkpoint(checkpoint, tmp_path / "m.bundle", trained=TrainedFile(path.read_bytes(), "it"))
+    assert not (tmp_path / "m.bundle").exists()
