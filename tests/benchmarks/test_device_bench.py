@@ -15,7 +15,8 @@ from crystaledge.manifest.model import FileRole
 from crystaledge_benchmarks.bench_record import Standing
 from crystaledge_benchmarks.device_record import DeviceBenchRecord
 from tests.support.bundles import write_tiny_bundle
-from tests.support.fake_device import TimedDriver, plug_in, put_engine
+from tests.support.fake_cuda import FakeDriver
+from tests.support.fake_device import plug_in, put_engine
 
 TENSORRT = ("--backend", "tensorrt", "--rounds", "100")
 
@@ -26,8 +27,8 @@ def bundle(tmp_path: Path) -> Bundle:
 
 
 @pytest.fixture
-def device(monkeypatch: pytest.MonkeyPatch, bundle: Bundle) -> TimedDriver:
-    driver = TimedDriver()
+def device(monkeypatch: pytest.MonkeyPatch, bundle: Bundle) -> FakeDriver:
+    driver = FakeDriver()
     plug_in(monkeypatch, driver=driver)
     for precision in (BuiltPrecision.FLOAT32, BuiltPrecision.FLOAT16):
         put_engine(bundle, bundle.graph(), driver, precision=precision)
@@ -41,7 +42,7 @@ def kept(bundle: Bundle) -> DeviceBenchRecord:
 
 
 def test_every_engine_takes_part_and_nothing_unproven_is_recommended(
-    bundle: Bundle, device: TimedDriver, capsys: pytest.CaptureFixture[str]
+    bundle: Bundle, device: FakeDriver, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["bench", str(bundle.path), *TENSORRT, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -56,7 +57,8 @@ def test_every_engine_takes_part_and_nothing_unproven_is_recommended(
         assert (row.compute_p50_ms is None) == passed
         assert row.p50_ms <= row.p90_ms <= row.p99_ms <= row.max_ms
         assert row.jitter_ms == pytest.approx(row.p99_ms - row.p50_ms)
-    assert rows["step", "tensorrt", 1].compute_p50_ms == 1.0
+    compute = rows["step", "tensorrt", 1].compute_p50_ms
+    assert compute is not None and compute > 0.0
     assert told["verdict"] == record.verdict and record.verdict.startswith(
         "step in onnxruntime is the fastest that passes"
     )
@@ -65,7 +67,7 @@ def test_every_engine_takes_part_and_nothing_unproven_is_recommended(
 
 
 def test_a_board_without_sensors_says_so(
-    bundle: Bundle, device: TimedDriver, capsys: pytest.CaptureFixture[str]
+    bundle: Bundle, device: FakeDriver, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["bench", str(bundle.path), *TENSORRT]) == 0
     record, text = kept(bundle), capsys.readouterr().out

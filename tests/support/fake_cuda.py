@@ -8,174 +8,37 @@ numbers. Breaking a rule raises `Violation`, which no code under test catches.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import IntEnum
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Bytes = NDArray[np.uint8]
-Work = Callable[[], None]
-ALIGNMENT = 256
-OUT_OF_MEMORY, ILLEGAL_ADDRESS = 2, 700
-_FIRST_ADDRESS = 0x7F00_0000_0000
+from tests.support.fake_cuda_device import (
+    ALIGNMENT,
+    Bytes,
+    Code,
+    Event,
+    FakeDevice,
+    Graph,
+    Stream,
+    Violation,
+    Work,
+    rule,
+)
 
+__all__ = ["ALIGNMENT", "Code", "FakeDriver", "Graph", "Stream", "Violation", "rule"]
 
-class Violation(BaseException):
-    """A rule of CUDA or TensorRT was broken."""
-
-
-class Code(IntEnum):
-    """The answers that are given here."""
-
-    CUDA_SUCCESS = 0
-    CUDA_ERROR_OUT_OF_MEMORY = OUT_OF_MEMORY
-    CUDA_ERROR_NO_DEVICE = 100
-    CUDA_ERROR_ILLEGAL_ADDRESS = ILLEGAL_ADDRESS
+_CAPTURE_OF_THIS_THREAD = 1
 
 
-def rule(holds: bool, text: str) -> None:
-    """Raise unless a rule holds."""
-    if not holds:
-        raise Violation(text)
-
-
-@dataclass(eq=False)
-class Stream:
-    """Work that waits, or is being recorded."""
-
-    number: int
-    waiting: list[Work] = field(default_factory=list)
-    recording: list[Work] | None = None
-
-    def __int__(self) -> int:
-        return self.number
-
-    def put(self, work: Work) -> None:
-        """Queue work, or record it."""
-        (self.waiting if self.recording is None else self.recording).append(work)
-
-
-@dataclass(eq=False)
-class Graph:
-    """A captured graph."""
-
-    work: list[Work]
-
-
-class _Attributes(IntEnum):
-    CU_DEVICE_ATTRIBUTE_INTEGRATED = 18
-    CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR = 75
-    CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR = 76
-
-
-class FakeDriver:
-    """The module. `fail_in` counts the work that still succeeds before the device breaks.
-
-    Args:
-        integrated: host and device share their memory.
-        total_bytes: of device memory.
-    """
-
-    CUdevice_attribute = _Attributes
-    CUstreamCaptureMode = int
-
-    def __init__(self, *, integrated: bool = False, total_bytes: int = 1 << 30, name: str = "Fake Orin") -> None:
-        self.integrated, self.total_bytes, self.device_name = integrated, total_bytes, name
-        self.memory: dict[int, Bytes] = {}
-        self.pinned: dict[int, Bytes] = {}
-        self.mapped: dict[int, Bytes] = {}
-        self.streams: dict[int, Stream] = {}
-        self.graphs: set[Graph] = set()
-        self.calls: list[str] = []
-        self.fail_in: int | None = None
-        self.retained = 0
-        self.resets = 0
-        self._broken = False
-        self._next = _FIRST_ADDRESS
-        self._numbers = 100
-        self._current = threading.local()
-
-    # What the tests look at.
-
-    @property
-    def live(self) -> dict[str, int]:
-        """How much of everything is alive."""
-        return {
-            "device": len(self.memory),
-            "host": len(self.pinned),
-            "streams": len(self.streams),
-            "graphs": len(self.graphs),
-        }
-
-    def at(self, pointer: int, nbytes: int) -> Bytes:
-        """The bytes behind a device address.
-
-        Raises:
-            Violation: they are not all of one live piece of memory.
-        """
-        for base, block in (*self.memory.items(), *self.mapped.items()):
-            if base <= pointer < base + len(block):
-                rule(pointer + nbytes <= base + len(block), f"{nbytes} bytes at {pointer:#x} run over their memory")
-                return block[pointer - base : pointer - base + nbytes]
-        msg = f"{pointer:#x} is no live device memory"
-        raise Violation(msg)
-
-    # The driver.
-
-    def cuInit(self, flags: int) -> tuple[Code]:
-        return (Code.CUDA_SUCCESS,)
-
-    def cuDeviceGet(self, ordinal: int) -> tuple[Code, int]:
-        return (Code.CUDA_SUCCESS, ordinal) if ordinal == 0 else (Code.CUDA_ERROR_NO_DEVICE, 0)
-
-    def cuDeviceGetName(self, length: int, device: int) -> tuple[Code, bytes]:
-        return Code.CUDA_SUCCESS, self.device_name.encode().ljust(length, b"\0")
-
-    def cuDeviceGetAttribute(self, attribute: _Attributes, device: int) -> tuple[Code, int]:
-        values = {
-            _Attributes.CU_DEVICE_ATTRIBUTE_INTEGRATED: int(self.integrated),
-            _Attributes.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: 8,
-            _Attributes.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: 7,
-        }
-        return Code.CUDA_SUCCESS, values[attribute]
-
-    def cuDriverGetVersion(self) -> tuple[Code, int]:
-        return Code.CUDA_SUCCESS, 12060
-
-    def cuDeviceTotalMem(self, device: int) -> tuple[Code, int]:
-        return Code.CUDA_SUCCESS, self.total_bytes
-
-    def cuDevicePrimaryCtxRetain(self, device: int) -> tuple[Code, str]:
-        self.retained += 1
-        return Code.CUDA_SUCCESS, "context"
-
-    def cuDevicePrimaryCtxRelease(self, device: int) -> tuple[Code]:
-        rule(self.retained > 0, "the primary context is released more often than it was retained")
-        self.retained -= 1
-        return (Code.CUDA_SUCCESS,)
-
-    def cuDevicePrimaryCtxReset(self, device: int) -> tuple[Code]:
-        rule(not self._stack, "the context is reset while it is current")
-        self.memory, self.pinned, self.mapped = {}, {}, {}
-        self.streams, self.graphs = {}, set()
-        self._broken, self.resets = False, self.resets + 1
-        return (Code.CUDA_SUCCESS,)
-
-    def cuCtxPushCurrent(self, context: str) -> tuple[Code]:
-        rule(context == "context" and self.retained > 0, "a context is made current that is not held")
-        self._stack.append(context)
-        return (Code.CUDA_SUCCESS,)
-
-    def cuCtxPopCurrent(self) -> tuple[Code, str]:
-        rule(bool(self._stack), "a context is popped that was not pushed")
-        return Code.CUDA_SUCCESS, self._stack.pop()
+class FakeDriver(FakeDevice):
+    """The module: memory, streams, captured graphs and events of a device."""
 
     def cuMemAlloc(self, nbytes: int) -> tuple[Code, int]:
         self._entered("cuMemAlloc", recordable=False)
         if self._broken:
             return Code.CUDA_ERROR_ILLEGAL_ADDRESS, 0
+        if nbytes == 0:
+            return Code.CUDA_ERROR_INVALID_VALUE, 0
         if nbytes > self.total_bytes - sum(map(len, self.memory.values())):
             return Code.CUDA_ERROR_OUT_OF_MEMORY, 0
         address = self._address(nbytes)
@@ -191,6 +54,8 @@ class FakeDriver:
 
     def cuMemHostAlloc(self, nbytes: int, flags: int) -> tuple[Code, int]:
         self._entered("cuMemHostAlloc", recordable=False)
+        if nbytes == 0:
+            return Code.CUDA_ERROR_INVALID_VALUE, 0
         block = np.zeros(nbytes, np.uint8)
         self.pinned[block.ctypes.data] = block
         return Code.CUDA_SUCCESS, block.ctypes.data
@@ -238,6 +103,7 @@ class FakeDriver:
             if self._broken or self._breaks_now():
                 break
             one()
+            self._done += 1
         return self._answer()
 
     def cuStreamDestroy(self, stream: Stream) -> tuple[Code]:
@@ -251,7 +117,9 @@ class FakeDriver:
         self._entered("cuStreamBeginCapture", recordable=False)
         self._alive(stream)
         rule(not stream.waiting, "a capture begins while work is waiting")
+        me = threading.get_ident()
         stream.recording = []
+        stream.forbids = lambda: mode != _CAPTURE_OF_THIS_THREAD or threading.get_ident() == me
         return self._answer()
 
     def cuStreamEndCapture(self, stream: Stream) -> tuple[Code, Graph]:
@@ -283,36 +151,46 @@ class FakeDriver:
         self.graphs.remove(graph)
         return self._answer()
 
+    def cuEventCreate(self, flags: int) -> tuple[Code, Any]:
+        self._entered("cuEventCreate", recordable=False)
+        event = Event()
+        self.marks.add(event)
+        return Code.CUDA_SUCCESS, event
+
+    def cuEventRecord(self, event: Any, stream: Stream) -> tuple[Code]:
+        rule(event in self.marks, "an event is recorded that was destroyed")
+        event.reached = None
+
+        def reach() -> None:
+            event.reached = self._done
+
+        return self._put(stream, "cuEventRecord", reach)
+
+    def cuEventElapsedTime(self, start: Any, end: Any) -> tuple[Code, float]:
+        """A piece of work takes a millisecond."""
+        self._entered("cuEventElapsedTime")
+        rule({start, end} <= self.marks, "the time of an event is asked for that was destroyed")
+        if start.reached is None or end.reached is None:
+            return Code.CUDA_ERROR_NOT_READY, 0.0
+        return Code.CUDA_SUCCESS, float(end.reached - start.reached)
+
+    def cuEventDestroy(self, event: Any) -> tuple[Code]:
+        self._entered("cuEventDestroy", recordable=False)
+        rule(event in self.marks, "an event is destroyed twice")
+        self.marks.remove(event)
+        return self._answer()
+
     def cuMemGetInfo(self) -> tuple[Code, int, int]:
         self._entered("cuMemGetInfo")
         return Code.CUDA_SUCCESS, self.total_bytes - sum(map(len, self.memory.values())), self.total_bytes
 
     # What makes it strict.
 
-    @property
-    def _stack(self) -> list[str]:
-        if not hasattr(self._current, "stack"):
-            self._current.stack = []
-        stack: list[str] = self._current.stack
-        return stack
-
-    def _entered(self, name: str, *, recordable: bool = True) -> None:
-        self.calls.append(name)
-        rule(bool(self._stack), f"{name} is called on a thread without a current context")
-        recording = any(stream.recording is not None for stream in self.streams.values())
-        rule(recordable or not recording, f"{name} is called while a graph is captured")
-
     def _put(self, stream: Stream, name: str, work: Work) -> tuple[Code]:
         self._entered(name)
         self._alive(stream)
         stream.put(work)
         return self._answer()
-
-    def _alive(self, stream: Stream) -> None:
-        rule(self.streams.get(stream.number) is stream, "a stream is used that was destroyed")
-
-    def _idle(self, what: str) -> None:
-        rule(not any(stream.waiting for stream in self.streams.values()), f"{what} while work is waiting")
 
     def _host(self, pointer: int, nbytes: int) -> Bytes:
         for base, block in self.pinned.items():
@@ -326,13 +204,5 @@ class FakeDriver:
             return False
         self.fail_in -= 1
         if self.fail_in < 0:
-            self.fail_in, self._broken = None, True
+            self.breaks()
         return self._broken
-
-    def _answer(self) -> tuple[Code]:
-        return (Code.CUDA_ERROR_ILLEGAL_ADDRESS if self._broken else Code.CUDA_SUCCESS,)
-
-    def _address(self, nbytes: int) -> int:
-        address = self._next
-        self._next += -(-max(nbytes, 1) // ALIGNMENT) * ALIGNMENT + ALIGNMENT
-        return address

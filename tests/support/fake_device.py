@@ -21,38 +21,8 @@ from crystaledge.engine.trt.sidecar import (
 )
 from crystaledge.files import sha256_of
 from crystaledge.manifest.model import GraphSpec
-from tests.support.fake_cuda import Code, FakeDriver, Stream, rule
+from tests.support.fake_cuda import FakeDriver
 from tests.support.fake_tensorrt import Generation, plan_of, runtime_module
-
-
-class TimedDriver(FakeDriver):
-    """A fake device with events; its clock goes one millisecond an event."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.events: dict[int, float | None] = {}
-        self._clock_ms = 0.0
-
-    def cuEventCreate(self, flags: int) -> tuple[Code, int]:
-        self.events[len(self.events) + 1] = None
-        return Code.CUDA_SUCCESS, len(self.events)
-
-    def cuEventRecord(self, event: int, stream: Stream) -> tuple[Code]:
-        def mark() -> None:
-            self._clock_ms += 1.0
-            self.events[event] = self._clock_ms
-
-        stream.put(mark)
-        return (Code.CUDA_SUCCESS,)
-
-    def cuEventElapsedTime(self, start: int, end: int) -> tuple[Code, float]:
-        first, last = self.events[start], self.events[end]
-        rule(first is not None and last is not None, "an event's time is asked for before its stream was synchronised")
-        assert first is not None and last is not None
-        return Code.CUDA_SUCCESS, last - first
-
-    def cuEventDestroy(self, event: int) -> tuple[Code]:
-        return (Code.CUDA_SUCCESS,)
 
 
 def plug_in(

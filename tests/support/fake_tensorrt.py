@@ -7,6 +7,7 @@ generation has and another has not is missing here too: `tests.support.tensorrt_
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -19,7 +20,7 @@ import onnxruntime as ort
 from google.protobuf.message import DecodeError
 from onnx import TensorProto
 
-from tests.support.fake_cuda import ALIGNMENT, ILLEGAL_ADDRESS, FakeDriver, rule
+from tests.support.fake_cuda import ALIGNMENT, FakeDriver, Violation, rule
 
 _MAGIC = b"fake-plan"
 _ERROR = 1
@@ -54,7 +55,7 @@ class ILogger:
     """Must be subclassed, and its constructor called."""
 
     def __init__(self) -> None:
-        self.sound = True
+        self._sound = True
 
     def log(self, severity: int, text: str) -> None:
         """Overridden."""
@@ -79,97 +80,103 @@ class DataType(Enum):
     INT8 = 2
 
 
-class _PybindEnum:
-    """Members that can be converted to int, and to nothing else."""
-
-    def __init__(self, name: str, value: int) -> None:
-        self.name, self._value = name, value
-
-    def __int__(self) -> int:
-        return self._value
-
-
 @dataclass(frozen=True)
 class _Plan:
     version: str
     onnx_hex: str
     profiles: tuple[dict[str, list[list[int]]], ...]
+    profile_sharing: bool
 
 
 class Context:
     """`IExecutionContext`."""
 
     def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+        self._engine, self._driver = engine, engine._driver
+        self._driver.holds(self)
         self._profile: int | None = None
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._addresses: dict[str, int] = {}
+        self._settled = False
 
     def set_optimization_profile_async(self, profile_index: int, stream_handle: int) -> bool:
-        rule(stream_handle in self.engine.driver.streams, "a profile is set in a stream that is not alive")
-        self._profile, self._shapes = profile_index, {}
-        return 0 <= profile_index < self.engine.num_optimization_profiles
+        self._driver.entered("set_optimization_profile_async")
+        rule(stream_handle in self._driver.streams, "a profile is set in a stream that is not alive")
+        if profile_index not in range(self._engine.num_optimization_profiles) or self._engine._taken(profile_index):
+            msg = "Error in set optimization profile async."
+            raise RuntimeError(msg)
+        self._profile, self._shapes, self._settled = profile_index, {}, False
+        return True
 
     def set_input_shape(self, name: str, shape: Sequence[int]) -> bool:
         rule(self._profile is not None, "an input shape is set before the profile")
         assert self._profile is not None
-        low, _, high = self.engine.get_tensor_profile_shape(name, self._profile)
-        inside = all(a <= n <= b for a, n, b in zip(low, shape, high, strict=True))
+        low, _, high = self._engine.get_tensor_profile_shape(name, self._profile)
+        inside = len(low) == len(shape) and all(a <= n <= b for a, n, b in zip(low, shape, high, strict=True))
         if inside:
             self._shapes[name] = tuple(shape)
         return inside
 
     def set_tensor_address(self, name: str, memory: int) -> bool:
-        if name not in self.engine.names:
+        if name not in self._engine._names:
             return False
         rule(memory % ALIGNMENT == 0, f"the address of {name!r} is not aligned to {ALIGNMENT} bytes")
         self._addresses[name] = memory
         return True
 
     def infer_shapes(self) -> list[str]:
-        return [name for name in self.engine.inputs if name not in self._shapes]
+        return [name for name in self._engine._inputs if name not in self._shapes]
 
     def execute_async_v3(self, stream_handle: int) -> bool:
-        driver = self.engine.driver
-        rule(stream_handle in driver.streams, "work is put into a stream that is not alive")
+        self._driver.entered("execute_async_v3")
+        rule(stream_handle in self._driver.streams, "work is put into a stream that is not alive")
         rule(not self.infer_shapes(), "a step is run before every input has its shape")
-        missing = [name for name in self.engine.names if name not in self._addresses]
+        missing = [name for name in self._engine._names if not self._addresses.get(name)]
         rule(not missing, f"a step is run without the addresses of {missing}")
-        shapes, addresses = dict(self._shapes), dict(self._addresses)
-        driver.streams[stream_handle].put(lambda: self.engine.compute(shapes, addresses))
+        stream = self._driver.streams[stream_handle]
+        rule(stream.recording is None or self._settled, "a step is recorded that has not run since its profile was set")
+        shapes, addresses, alive = dict(self._shapes), dict(self._addresses), weakref.ref(self)
+        stream.put(lambda: _compute(alive(), shapes, addresses))
         return True
 
 
-class Engine:
-    """`ICudaEngine`, on the driver that the fakes share."""
+def _compute(context: Context | None, shapes: dict[str, tuple[int, ...]], addresses: dict[str, int]) -> None:
+    if context is None:
+        msg = "a step runs whose execution context is gone"
+        raise Violation(msg)
+    context._engine._compute(shapes, addresses)
+    context._settled = True
 
-    def __init__(self, plan: _Plan, driver: FakeDriver) -> None:
-        self.driver = driver
-        self.model = onnx.load_from_string(bytes.fromhex(plan.onnx_hex))
-        self._profiles = plan.profiles
+
+class Engine:
+    """`ICudaEngine`, on the driver that the fakes share; it keeps its runtime alive, as a context does its engine."""
+
+    def __init__(self, plan: _Plan, driver: FakeDriver, runtime: Runtime) -> None:
+        self._driver, self._plan, self._runtime = driver, plan, runtime
+        driver.holds(self)
+        model = onnx.load_from_string(bytes.fromhex(plan.onnx_hex))
         options = ort.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = 1, 4
-        self._session = ort.InferenceSession(
-            self.model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-        self.inputs = [value.name for value in self.model.graph.input]
-        self.outputs = [value.name for value in self.model.graph.output]
-        self.names = [*self.inputs, *self.outputs]
-        self._values = {value.name: value for value in (*self.model.graph.input, *self.model.graph.output)}
+        self._session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        self._inputs = [value.name for value in model.graph.input]
+        self._outputs = [value.name for value in model.graph.output]
+        self._names = [*self._inputs, *self._outputs]
+        self._values = {value.name: value for value in (*model.graph.input, *model.graph.output)}
+        self._contexts: weakref.WeakSet[Context] = weakref.WeakSet()
 
     @property
     def num_io_tensors(self) -> int:
-        return len(self.names)
+        return len(self._names)
 
     @property
     def num_optimization_profiles(self) -> int:
-        return len(self._profiles)
+        return len(self._plan.profiles)
 
     def get_tensor_name(self, index: int) -> str:
-        return str(self.names[index])
+        return str(self._names[index])
 
     def get_tensor_mode(self, name: str) -> TensorIOMode:
-        return TensorIOMode.INPUT if name in self.inputs else TensorIOMode.OUTPUT
+        return TensorIOMode.INPUT if name in self._inputs else TensorIOMode.OUTPUT
 
     def get_tensor_dtype(self, name: str) -> DataType:
         kinds = {TensorProto.FLOAT: DataType.FLOAT, TensorProto.FLOAT16: DataType.HALF}
@@ -179,25 +186,31 @@ class Engine:
         return tuple(d.dim_value or -1 for d in self._values[name].type.tensor_type.shape.dim)
 
     def get_tensor_profile_shape(self, name: str, profile_index: int) -> list[list[int]]:
-        return self._profiles[profile_index][name]
+        return self._plan.profiles[profile_index][name]
 
     def create_execution_context(self) -> Context | None:
-        return Context(self)
+        context = Context(self)
+        self._contexts.add(context)
+        return context
 
-    def compute(self, shapes: dict[str, tuple[int, ...]], addresses: dict[str, int]) -> None:
+    def _taken(self, profile: int) -> bool:
+        """Whether another context holds a profile that this version gives to one context alone."""
+        held = any(context._profile == profile for context in self._contexts)
+        return held and not self._plan.profile_sharing
+
+    def _compute(self, shapes: dict[str, tuple[int, ...]], addresses: dict[str, int]) -> None:
         """What the device does when the step's turn has come."""
         feeds = {}
         for name, shape in shapes.items():
             nbytes = 4 * int(np.prod(shape))
-            feeds[name] = self.driver.at(addresses[name], nbytes).view(np.float32).reshape(shape).copy()
+            feeds[name] = self._driver.at(addresses[name], nbytes).view(np.float32).reshape(shape).copy()
         try:
-            results = self._session.run(self.outputs, feeds)
+            results = self._session.run(self._outputs, feeds)
         except Exception:  # an illegal access on a device is seen at the next synchronisation
-            self.driver.fail_in, self.driver._broken = None, True
-            assert ILLEGAL_ADDRESS
+            self._driver.breaks()
             return
-        for name, values in zip(self.outputs, results, strict=True):
-            target = self.driver.at(addresses[name], values.nbytes)
+        for name, values in zip(self._outputs, results, strict=True):
+            target = self._driver.at(addresses[name], values.nbytes)
             target[...] = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
 
 
@@ -205,10 +218,12 @@ class Runtime:
     """`Runtime`."""
 
     def __init__(self, logger: ILogger, version: str, driver: FakeDriver) -> None:
-        rule(getattr(logger, "sound", False), "the logger's own constructor was not called")
+        rule(getattr(logger, "_sound", False), "the logger's own constructor was not called")
+        driver.holds(self)
         self._logger, self._version, self._driver = logger, version, driver
 
     def deserialize_cuda_engine(self, serialized_engine: bytes) -> Engine | None:
+        self._driver.entered("deserialize_cuda_engine")
         if not serialized_engine.startswith(_MAGIC):
             self._logger.log(_ERROR, "Serialization assertion header.magicTag == kEXPECTED_MAGIC_TAG failed.")
             return None
@@ -220,7 +235,8 @@ class Runtime:
         if stored["version"] != self._version:
             self._logger.log(_ERROR, f"The engine plan file is of {stored['version']}, expecting {self._version}.")
             return None
-        return Engine(_Plan(stored["version"], stored["onnx"], tuple(stored["profiles"])), self._driver)
+        shared = stored["profile_sharing"] or self._version != Generation.V8_6.value
+        return Engine(_Plan(stored["version"], stored["onnx"], tuple(stored["profiles"]), shared), self._driver, self)
 
 
 def runtime_module(generation: Generation, driver: FakeDriver) -> Any:
@@ -235,7 +251,7 @@ def runtime_module(generation: Generation, driver: FakeDriver) -> Any:
     )
 
 
-def plan_of(model: bytes, buckets: Sequence[int], generation: Generation) -> bytes:
+def plan_of(model: bytes, buckets: Sequence[int], generation: Generation, *, profile_sharing: bool = True) -> bytes:
     """An engine file as the fake builder of that generation writes it, one profile a bucket.
 
     Raises:
@@ -254,10 +270,26 @@ def plan_of(model: bytes, buckets: Sequence[int], generation: Generation) -> byt
             value.name: [bucket, *(d.dim_value for d in value.type.tensor_type.shape.dim[1:])] for value in inputs
         }
         profiles.append({name: [shape] * 3 for name, shape in shapes.items()})
-    return serialised(model, profiles, generation)
+    return serialised(model, profiles, generation, profile_sharing=profile_sharing)
 
 
-def serialised(model: bytes, profiles: Sequence[dict[str, list[list[int]]]], generation: Generation) -> bytes:
-    """The file format of the fakes."""
-    stored = {"version": generation.value, "onnx": model.hex(), "profiles": list(profiles)}
+def serialised(
+    model: bytes,
+    profiles: Sequence[dict[str, list[list[int]]]],
+    generation: Generation,
+    *,
+    profile_sharing: bool = True,
+) -> bytes:
+    """The file format of the fakes.
+
+    Args:
+        profile_sharing: 8.6 was built with PROFILE_SHARING_0806, without which a profile belongs to one
+            context at a time; from 10 on profiles are always shared.
+    """
+    stored = {
+        "version": generation.value,
+        "onnx": model.hex(),
+        "profiles": list(profiles),
+        "profile_sharing": profile_sharing,
+    }
     return _MAGIC + json.dumps(stored).encode()

@@ -193,10 +193,12 @@ class MnemosynePipeline(Pipeline):
         try:
             return self._advance_once(frame, tracks, boxes)
         except DeviceError as error:
-            self._say(f"frame {frame.index}: {error} The engine is restarted; tracks go on from their last good state.")
-            self._stepper.forget()
-            self._engine.restart()
-            return self._advance_once(frame, tracks, boxes)
+            reason = str(error)
+        # Not while the error is handled: its traceback holds the broken step, whose memory a fresh context may reuse.
+        self._say(f"frame {frame.index}: {reason} The engine is restarted; tracks go on from their last good state.")
+        self._stepper.forget()
+        self._engine.restart()
+        return self._advance_once(frame, tracks, boxes)
 
     def _advance_once(
         self, frame: Frame, tracks: Sequence[int], boxes: NDArray[np.float32]

@@ -141,6 +141,7 @@ class StateStore:
         self.memory.load(slot, state)
 
     def _grow(self) -> None:
-        old, self._capacity = self._capacity, max(2 * self._capacity, 1)
-        self.memory.grow(self._capacity)
-        self._free = list(range(self._capacity - 1, old - 1, -1))
+        wanted = max(2 * self._capacity, 1)
+        self.memory.grow(wanted)  # may fail, and then nothing has changed
+        self._free = list(range(wanted - 1, self._capacity - 1, -1))
+        self._capacity = wanted

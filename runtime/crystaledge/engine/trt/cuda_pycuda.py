@@ -28,7 +28,7 @@ class PyCuda(Cuda):
         with _translated():
             driver.init()
             self._device = driver.Device(ordinal)
-            self._context = self._device.retain_primary_context()
+            self._context: Any = self._device.retain_primary_context()
         self._memory: dict[int, Any] = {}
 
     def facts(self) -> DeviceFacts:
@@ -159,8 +159,10 @@ class PyCuda(Cuda):
 
     def close(self) -> None:
         """See `Cuda.close`."""
-        with _translated():
-            self._context.detach()
+        if self._context is not None:
+            with _translated():
+                self._context.detach()
+            self._context = None
 
 
 @contextmanager

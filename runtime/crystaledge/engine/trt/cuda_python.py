@@ -195,8 +195,11 @@ class CudaPython(Cuda):
 
 _HINTS = {
     2: "; the device is out of memory: close other programs, or use fewer tracks at once.",
-    35: "; the driver is older than this CUDA: update the driver, or install an older cuda-bindings.",
     100: "; there is no CUDA device.",
+    **dict.fromkeys(
+        (35, 36, 803, 804),
+        "; the driver is older than this CUDA: update the driver, or install an older cuda-bindings.",
+    ),
 }
 
 

@@ -10,7 +10,7 @@ from crystaledge.engine.base import BoundStep, Engine
 from crystaledge.engine.states import StateMemory
 from crystaledge.engine.trt.cuda import Cuda, HostMemory
 from crystaledge.engine.trt.flavour import Flavour
-from crystaledge.engine.trt.logger import log_of
+from crystaledge.engine.trt.logger import Log, log_of
 from crystaledge.engine.trt.states import DeviceStates
 from crystaledge.engine.trt.step import StepTime, TensorRtStep
 from crystaledge.engine.trt.surface import TrtEngine, TrtModule
@@ -81,8 +81,9 @@ class TensorRtEngine(Engine):
         Raises:
             EngineError: the device does not come back.
         """
-        self._bound.clear()
-        self._engine = None
+        with self._cuda.current():  # TensorRT frees what it has where it was made
+            self._bound.clear()
+            self._engine = None
         for memory in self._memories:
             memory.lost()
         self._cuda.reset()
@@ -99,9 +100,11 @@ class TensorRtEngine(Engine):
                 memory.release()
         except DeviceError:
             pass  # a context that failed takes all of it along
-        self._bound.clear()
         self._memories.clear()
-        self._engine = None
+        if self._engine is not None:
+            with self._cuda.current():  # TensorRT frees what it has where it was made
+                self._bound.clear()
+                self._engine = None
         self._cuda.close()
 
     def _bind(self, batch: int) -> TensorRtStep:
@@ -125,12 +128,18 @@ class TensorRtEngine(Engine):
             capture=self._capture,
         )
 
+    def _deserialised(self, log: Log) -> TrtEngine | None:
+        try:
+            runtime = self._module.Runtime(log.native)
+        except TypeError:  # what 8.6 to 10.3 raise where the driver is no good
+            return None
+        return None if runtime is None else runtime.deserialize_cuda_engine(self._plan)
+
     def _open(self) -> TrtEngine:
         log = log_of(self._module.ILogger)
         log.clear()
         with self._cuda.current():
-            runtime = self._module.Runtime(log.native)
-            engine = None if runtime is None else runtime.deserialize_cuda_engine(self._plan)
+            engine = self._deserialised(log)
         if engine is None:
             msg = f"TensorRT {self._module.__version__} refuses the engine file: {log.reason()}; build it again."
             raise EngineError(msg)

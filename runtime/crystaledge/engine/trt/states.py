@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,15 @@ from crystaledge.tensors import StatePair
 Array = NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """A pool on the device and the page-locked memory that feeds it, by state; freed together."""
+
+    pool: dict[str, int]
+    staging: dict[str, HostBlock]
+    closing: ExitStack
+
+
 class DeviceStates(StateMemory):
     """A pool of rows on the device, one for each slot; `arrays` is the host's copy, whole after every step.
 
@@ -33,6 +44,7 @@ class DeviceStates(StateMemory):
         self._row_bytes = {pair.input: row_bytes(pair.shape) for pair in states}
         self._pool: dict[str, int] = {}
         self._staging: dict[str, HostBlock] = {}
+        self._memory = ExitStack()
         self._stale: set[int] = set()
         """Slots whose row on the device is older than the host's."""
         self._resident: dict[TensorRtStep, tuple[tuple[int, ...], int]] = {}
@@ -41,9 +53,10 @@ class DeviceStates(StateMemory):
 
     def grow(self, capacity: int) -> None:
         """See `StateMemory.grow`."""
+        fresh = self._allocated(capacity)  # where there is no memory left, nothing has changed
         super().grow(capacity)
         self.release()
-        self.renew()
+        self._take(fresh)
 
     def reset(self, slot: int) -> None:
         """See `StateMemory.reset`."""
@@ -74,24 +87,33 @@ class DeviceStates(StateMemory):
     def lost(self) -> None:
         """The device is gone: forget what was there; the host's copy is what is left."""
         self._pool, self._staging, self._resident = {}, {}, {}
+        self._memory = ExitStack()
 
     def renew(self) -> None:
         """Make room for as many slots as the host has; their rows are brought when they are wanted."""
-        capacity = len(next(iter(self.arrays.values()), ()))
-        self._stale = set(range(capacity))
-        with self._cuda.current():
-            for name, size in self._row_bytes.items():
-                self._pool[name] = self._cuda.allocate(capacity * size)
-                self._staging[name] = self._cuda.allocate_host(capacity * size, mapped=False)
+        self._take(self._allocated(len(next(iter(self.arrays.values()), ()))))
 
     def release(self) -> None:
         """Free what lies on the device."""
         with self._cuda.current():
-            for pointer in self._pool.values():
-                self._cuda.free(pointer)
-            for block in self._staging.values():
-                self._cuda.free_host(block)
+            self._memory.close()
         self.lost()
+
+    def _allocated(self, capacity: int) -> _Memory:
+        """Memory for so many slots; all of it or none."""
+        with self._cuda.current(), ExitStack() as undo:
+            pool, staging = {}, {}
+            for name, size in self._row_bytes.items():
+                nbytes = max(capacity, 1) * size  # CUDA gives no empty memory
+                pool[name] = self._cuda.allocate(nbytes)
+                undo.callback(self._cuda.free, pool[name])
+                staging[name] = self._cuda.allocate_host(nbytes, mapped=False)
+                undo.callback(self._cuda.free_host, staging[name])
+            return _Memory(pool, staging, undo.pop_all())
+
+    def _take(self, memory: _Memory) -> None:
+        self._pool, self._staging, self._memory = memory.pool, memory.staging, memory.closing
+        self._stale = set(range(len(next(iter(self.arrays.values()), ()))))
 
     def _touch(self, slot: int) -> None:
         self._stale.add(slot)

@@ -11,7 +11,7 @@ from crystaledge.engine.base import BoundStep
 from crystaledge.engine.trt.buffers import StepBuffers
 from crystaledge.engine.trt.cuda import Cuda, HostMemory
 from crystaledge.engine.trt.surface import TrtContext, TrtEngine
-from crystaledge.errors import EngineError
+from crystaledge.errors import DeviceError, EngineError
 from crystaledge.manifest.model import GraphSpec
 
 SIDES = (0, 1)
@@ -55,15 +55,21 @@ class TensorRtStep(BoundStep):
         """Which buffer of each state pair is read next."""
         self.taken = 0
         """Steps so far: whoever left states in the buffers sees by it whether they are still there."""
+        self._contexts: list[TrtContext] = []
         with cuda.current():
             self.stream = cuda.make_stream()
             self._closing.callback(cuda.drop_stream, self.stream)
-            self.buffers = StepBuffers(cuda, graph, rows, policy)
-            self._closing.callback(self.buffers.close)
-            self._contexts = [self._context(engine, profile, side) for side in SIDES]
-            super().__init__(graph, batch, buffer=lambda spec: self.buffers.host[spec.name][:batch])
-            if capture:
-                self._capture()
+            try:
+                self.buffers = StepBuffers(cuda, graph, rows, policy)
+                self._closing.callback(self.buffers.close)
+                for side in SIDES:
+                    self._contexts.append(self._context(engine, profile, side))
+                super().__init__(graph, batch, buffer=lambda spec: self.buffers.host[spec.name][:batch])
+                if capture:
+                    self._capture()
+            except BaseException:
+                self._abandon()
+                raise
 
     def run(self) -> None:
         """See `BoundStep.run`; states are taken from the host's rows."""
@@ -87,29 +93,39 @@ class TensorRtStep(BoundStep):
     def time(self) -> StepTime:
         """Take one step on what lies in the buffers, and see where its time goes."""
         cuda = self._cuda
-        with cuda.current():
+        with cuda.current(), ExitStack() as events:
             start, end = cuda.make_event(), cuda.make_event()
+            events.callback(cuda.drop_event, start)
+            events.callback(cuda.drop_event, end)
             cuda.record(start, self.stream)
             begun = perf_counter()
             self.enqueue()
             enqueued = perf_counter()
             cuda.record(end, self.stream)
             cuda.synchronise(self.stream)
-            compute_ms = cuda.elapsed_ms(start, end)
-            cuda.drop_event(start)
-            cuda.drop_event(end)
-        return StepTime(enqueue_ms=(enqueued - begun) * 1e3, compute_ms=compute_ms)
+            return StepTime(enqueue_ms=(enqueued - begun) * 1e3, compute_ms=cuda.elapsed_ms(start, end))
 
     def close(self) -> None:
         """Free everything, in the order that CUDA and TensorRT want."""
         with self._cuda.current():
             self._cuda.synchronise(self.stream)
-            for captured in self._captured:
-                self._cuda.drop_graph(captured)
-            self._captured = []
-            self._contexts = []  # before the memory that they point to
-            self.inputs, self.outputs = {}, {}
-            self._closing.close()
+            self._let_go()
+
+    def _abandon(self) -> None:
+        """Let go of a step that could not be made; what the device says to that is less than what went wrong before."""
+        try:
+            self._cuda.synchronise(self.stream)
+            self._let_go()
+        except DeviceError:
+            self._contexts.clear()
+
+    def _let_go(self) -> None:
+        """Captured graphs, then contexts, then the memory that they point to."""
+        while self._captured:
+            self._cuda.drop_graph(self._captured.pop())
+        self._contexts.clear()
+        self.inputs, self.outputs = {}, {}
+        self._closing.close()
 
     def _put(self, side: int) -> None:
         self.buffers.upload_observed(self.stream)
@@ -126,16 +142,17 @@ class TensorRtStep(BoundStep):
         for side in SIDES:
             if not self._cuda.begin_capture(self.stream):
                 return
-            self._put(side)
-            self._captured.append(self._cuda.end_capture(self.stream))
+            try:
+                self._put(side)
+            finally:  # a stream that goes on recording could not even be let go of
+                self._captured.append(self._cuda.end_capture(self.stream))
 
     def _context(self, engine: TrtEngine, profile: int, side: int) -> TrtContext:
         context = engine.create_execution_context()
         if context is None:
             msg = "TensorRT could not make an execution context; the device may be out of memory."
             raise EngineError(msg)
-        handle = self._cuda.handle(self.stream)
-        sound = context.set_optimization_profile_async(profile, handle)
+        sound = _takes_profile(context, profile, self._cuda.handle(self.stream))
         self._cuda.synchronise(self.stream)
         for spec in self._graph.inputs:
             sound = sound and context.set_input_shape(spec.name, (self._rows, *spec.row_shape))
@@ -146,3 +163,11 @@ class TensorRtStep(BoundStep):
             msg = f"TensorRT does not take {', '.join(missing)} for {self._rows} rows of {self._graph.name!r}."
             raise EngineError(msg)
         return context
+
+
+def _takes_profile(context: TrtContext, profile: int, stream: int) -> bool:
+    """TensorRT raises here where it answers with False everywhere else."""
+    try:
+        return context.set_optimization_profile_async(profile, stream)
+    except RuntimeError:
+        return False

@@ -1,0 +1,155 @@
+"""A device that fails in the middle of a stream: the engine is restarted, and nothing else is to be noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from crystaledge.engine.select import EngineOptions
+from crystaledge.errors import DeviceError, EngineError
+from crystaledge.pipeline import Pipeline, PipelineOptions
+from crystaledge.sources.frame import Frame
+from crystaledge.systems.mnemosyne import IdentityEvent, MnemosynePipeline
+from tests.runtime.trt.installed import Installed, install
+from tests.support.fake_cuda import FakeDriver
+from tests.support.frames import drawn_frames
+from tests.support.messages import message_of
+
+
+def opened(installed: Installed, *, engine: EngineOptions | None = None) -> tuple[MnemosynePipeline, list[str]]:
+    """A pipeline, and what it says."""
+    said: list[str] = []
+    options = PipelineOptions(engine=engine or installed.options, say=said.append, unverified=True)
+    pipeline = Pipeline.open(installed.bundle, options)
+    assert isinstance(pipeline, MnemosynePipeline)
+    return pipeline, said
+
+
+def frames() -> list[Frame]:
+    """Two people by turns, so that one track waits while the device fails under the other."""
+    return [frame for pair in zip(drawn_frames(0, 5), drawn_frames(1, 5), strict=True) for frame in pair]
+
+
+def followed(pipeline: MnemosynePipeline, seen: Sequence[Frame]) -> list[IdentityEvent]:
+    """Enrol somebody, then all events."""
+    pipeline.enroll("ada", drawn_frames(0, 3, take=1))
+    events: list[IdentityEvent] = []
+    for place, frame in enumerate(seen):
+        events.extend(pipeline.process(replace(frame, index=place)))
+    return events
+
+
+def undisturbed(installed: Installed) -> list[IdentityEvent]:
+    """The events of a run in which nothing fails."""
+    pipeline, said = opened(installed)
+    with pipeline:
+        events = followed(pipeline, frames())
+    assert said == []
+    return events
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 9, 20, 31, 50])
+def test_a_failure_is_told_and_changes_no_event(after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = install(tmp_path, monkeypatch)
+    expected = undisturbed(installed)
+    pipeline, said = opened(installed)
+    installed.driver.fail_in = after
+    with pipeline:
+        assert followed(pipeline, frames()) == expected
+        assert installed.driver.resets == 1
+    assert len(said) == 1
+    assert len(said[0].splitlines()) == 1
+    assert "failed with CUDA_ERROR_ILLEGAL_ADDRESS (700)." in said[0]
+    assert said[0].endswith("The engine is restarted; tracks go on from their last good state.")
+    assert not any(installed.driver.live.values())
+    assert installed.driver.retained == 0
+
+
+def test_the_frame_is_named_in_which_the_device_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline, said = opened(install(tmp_path, monkeypatch))
+    with pipeline:
+        for place, frame in enumerate(drawn_frames(0, 4)):
+            if place == 2:
+                installed_driver(pipeline).fail_in = 0
+            pipeline.process(replace(frame, index=40 + place))
+    assert said[0].startswith("frame 42: CUDA's cuStreamSynchronize failed with")
+
+
+def test_every_failure_of_many_is_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = install(tmp_path, monkeypatch)
+    expected = undisturbed(installed)
+    pipeline, said = opened(installed)
+    pipeline.enroll("ada", drawn_frames(0, 3, take=1))
+    events: list[IdentityEvent] = []
+    with pipeline:
+        for place, frame in enumerate(frames()):
+            installed.driver.fail_in = place % 3
+            events.extend(pipeline.process(replace(frame, index=place)))
+            installed.driver.fail_in = None
+    assert events == expected
+    assert len(said) == len(events) == installed.driver.resets
+
+
+def test_a_device_that_does_not_come_back_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = install(tmp_path, monkeypatch)
+    pipeline, said = opened(installed)
+    first, second, *_ = drawn_frames(0, 3)
+    pipeline.process(first)
+    state = pipeline.store.state(0)
+    # For good: the context is fresh, and the first thing that is done in it fails again.
+    monkeypatch.setattr(installed.driver, "cuDevicePrimaryCtxReset", lambda device: (0,))
+    installed.driver.breaks()
+    with pytest.raises(DeviceError) as raised:
+        pipeline.process(second)
+    assert "CUDA_ERROR_ILLEGAL_ADDRESS (700)" in message_of(raised)
+    assert len(said) == 1
+    assert all((pipeline.store.state(0)[name] == values).all() for name, values in state.items())
+    pipeline.close()
+
+
+def test_a_failure_that_is_not_the_devices_is_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = install(tmp_path, monkeypatch)
+    pipeline, said = opened(installed)
+    monkeypatch.setattr("tests.support.fake_tensorrt.Engine.create_execution_context", lambda engine: None)
+    with pytest.raises(EngineError) as raised:
+        pipeline.process(drawn_frames(0, 1)[0])
+    assert message_of(raised) == "TensorRT could not make an execution context; the device may be out of memory."
+    assert said == [] and installed.driver.resets == 0
+
+
+def test_too_little_memory_is_said_once_and_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = install(tmp_path, monkeypatch)
+    pipeline, said = opened(installed)
+    installed.driver.total_bytes = 1024
+    with pytest.raises(DeviceError) as raised:
+        pipeline.process(drawn_frames(0, 1)[0])
+    assert message_of(raised) == (
+        "CUDA's cuMemAlloc failed with CUDA_ERROR_OUT_OF_MEMORY (2); the device is out of memory: "
+        "close other programs, or use fewer tracks at once."
+    )
+    assert len(said) == 1
+    pipeline.close()
+    assert installed.driver.retained == 0
+
+
+def test_nothing_of_tensorrt_outlives_its_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is destroyed after the reset frees addresses that belong to somebody else by then."""
+    installed = install(tmp_path, monkeypatch)
+    pipeline, _ = opened(installed)
+    with pipeline:
+        first, second = drawn_frames(0, 2)
+        pipeline.process(first)
+        installed.driver.fail_in = 1
+        pipeline.process(second)
+    assert installed.driver.resets == 1
+    assert installed.driver.orphans == []
+
+
+def installed_driver(pipeline: MnemosynePipeline) -> FakeDriver:
+    """The fake device below a pipeline."""
+    driver = pipeline._engine._cuda._driver  # type: ignore[attr-defined]
+    assert isinstance(driver, FakeDriver)
+    return driver
