@@ -72,7 +72,7 @@ def test_a_board_without_sensors_says_so(
     assert main(["bench", str(bundle.path), *TENSORRT]) == 0
     record, text = kept(bundle), capsys.readouterr().out
     if record.board.mean_power_w is None:
-        assert "mean power not readable, energy of a round not readable" in text
+        assert "mean power not readable" in text and "energy not readable" in text
     assert "power mode" in text and "Fake Orin, SM 8.7, CUDA 12.6, tensorrt 10.3.0" in text
 
 

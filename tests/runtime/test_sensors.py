@@ -8,7 +8,7 @@ import pytest
 
 from crystaledge.sensors import Reading, Samples, read_sensors, sampled
 
-NOTHING = Reading(temperatures_c=(), gpu_mhz=None, throttled=(), power_w=None)
+NOTHING = Reading(temperatures_c=(), gpu_mhz=None, throttled=(), power_w=None, rails=())
 
 
 def put(root: Path, files: dict[str, str]) -> Path:
@@ -26,7 +26,7 @@ ORIN = {
     "class/thermal/thermal_zone1/temp": "49500\n",
     "class/thermal/thermal_zone2/type": "cv0-thermal\n",  # asleep: it has no temperature
     "class/thermal/cooling_device0/type": "pwm-fan\n",
-    "class/thermal/cooling_device0/cur_state": "0\n",
+    "class/thermal/cooling_device0/cur_state": "2\n",  # a fan that turns holds nothing back
     "class/thermal/cooling_device1/type": "cpu-throttle-alert\n",
     "class/thermal/cooling_device1/cur_state": "1\n",
     "class/devfreq/17000000.gpu/cur_freq": "624750000\n",
@@ -46,7 +46,15 @@ def test_a_board_with_sensors_is_read_in_units_of_people(tmp_path: Path) -> None
         gpu_mhz=624.75,
         throttled=("cpu-throttle-alert",),
         power_w=7.0,
+        rails=("VDD_IN",),
     )
+
+
+def test_a_board_without_an_input_rail_is_the_sum_of_its_rails(tmp_path: Path) -> None:
+    agx = ORIN | {"class/hwmon/hwmon3/in1_label": "VDD_GPU_SOC\n", "class/hwmon/hwmon3/in3_label": "NC\n"}
+    agx |= {"class/hwmon/hwmon3/in3_input": "5000\n", "class/hwmon/hwmon3/curr3_input": "9999\n"}
+    found = read_sensors(put(tmp_path, agx))
+    assert found.rails == ("VDD_GPU_SOC", "VDD_CPU_GPU_CV") and found.power_w == pytest.approx(8.5)
 
 
 @pytest.mark.parametrize("broken", ["", "no number", "\0\n"])

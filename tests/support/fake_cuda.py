@@ -81,6 +81,9 @@ class FakeDriver(FakeDevice):
         host = self._host(target, nbytes)
         return self._put(stream, "cuMemcpyDtoHAsync", lambda: np.copyto(host, self.at(source, nbytes)))
 
+    def cuMemsetD8Async(self, target: int, value: int, nbytes: int, stream: Stream) -> tuple[Code]:
+        return self._put(stream, "cuMemsetD8Async", lambda: self.at(target, nbytes).fill(value))
+
     def cuMemcpyDtoDAsync(self, target: int, source: int, nbytes: int, stream: Stream) -> tuple[Code]:
         return self._put(
             stream, "cuMemcpyDtoDAsync", lambda: np.copyto(self.at(target, nbytes), self.at(source, nbytes))

@@ -315,3 +315,25 @@ def behind_reshape(tensor: str, value: float) -> Change:
         scale(tensor, value)(model)
 
     return change
+
+
+def half_weight(model: onnx.ModelProto) -> None:
+    """A weight is stored in 16 bits, and what it is multiplied with is not."""
+    set_constant(model, "w_log_variance", weights()["w_log_variance"].astype(np.float16))
+
+
+def half_output(model: onnx.ModelProto) -> None:
+    """An output is made in 16 bits."""
+    find(model, "matmul_log_variance").output[0] = "whole"
+    cast = helper.make_node("Cast", ["whole"], ["log_variance"], "to_half", to=TensorProto.FLOAT16)
+    model.graph.node.append(cast)
+
+
+def half_island(model: onnx.ModelProto) -> None:
+    """A product in 16 bits with a Cast on either side, as it has to be."""
+    half_weight(model)
+    node = find(model, "matmul_log_variance")
+    node.input[0], node.output[0] = "state_half", "variance_half"
+    make, whole = helper.make_node, TensorProto.FLOAT
+    insert(model, node.name, [make("Cast", ["hidden_next"], ["state_half"], "to_half", to=TensorProto.FLOAT16)])
+    model.graph.node.append(make("Cast", ["variance_half"], ["log_variance"], "to_whole", to=whole))
