@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from time import monotonic
 
 import numpy as np
 
@@ -14,14 +15,14 @@ from crystaledge.bundle_writer import Part, update_bundle
 from crystaledge.deploy import why_not
 from crystaledge.engine.base import Engine
 from crystaledge.engine.select import Backend, EngineOptions, open_engine
-from crystaledge.engine.trt.built import built_engines
+from crystaledge.engine.trt.built import built_engines, built_sha256
 from crystaledge.engine.trt.engine import TensorRtEngine
 from crystaledge.errors import MissingExtraError
 from crystaledge.files import sha256_of
 from crystaledge.jsonio import dumps
 from crystaledge.manifest.model import FileRole, GraphSpec
 from crystaledge.power_mode import power_mode
-from crystaledge.sensors import Samples, sampled
+from crystaledge.sensors import Samples, read_sensors, sampled
 from crystaledge_benchmarks.bench_record import Standing
 from crystaledge_benchmarks.device_record import (
     DEVICE_BENCH_VERSION,
@@ -36,6 +37,8 @@ from crystaledge_benchmarks.steps import stepped
 _TIMED_STEPS = 100
 """Steps whose enqueue and device time are looked at apart, after the interleaved run."""
 _BATCHED_SHARE = 5
+_ENERGY_S = 2.0
+"""How long an engine works for its energy to be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class Contender:
     label: str
     graph: GraphSpec
     engine: Engine
+    engine_sha256: str | None
+    """Of its file; None on the CPU."""
 
 
 def measure_engines(
@@ -78,7 +83,6 @@ def measure_engines(
         backend=options.backend.value,
         backend_version=version,
         rows=tuple(rows),
-        energy_mj_per_round=_energy(samples, rounds),
         verdict=_verdict([row for row in rows if row.tracks == 1]),
     )
 
@@ -96,13 +100,13 @@ def _contenders(
         chosen = replace(options, precision=precision)
         engine = open_engine(bundle, graph, chosen)
         closing.callback(engine.close)
-        yield Contender(f"{graph.name}, {chosen.label}", graph, engine)
+        yield Contender(f"{graph.name}, {chosen.label}", graph, engine, built_sha256(bundle, graph, chosen))
     try:
         cpu = open_engine(bundle, bundle.graph(), EngineOptions(threads=options.threads))
     except MissingExtraError as error:
         say(f"the CPU beside the device: not run: {error}")
         return
-    yield Contender(f"{bundle.graph().name}, {Backend.ONNXRUNTIME.value}", bundle.graph(), cpu)
+    yield Contender(f"{bundle.graph().name}, {Backend.ONNXRUNTIME.value}", bundle.graph(), cpu, None)
 
 
 def _measure(
@@ -115,7 +119,7 @@ def _measure(
 
 def _row(bundle: Bundle, contender: Contender, tracks: int, latency: Latency) -> DeviceRow:
     label = contender.label.rpartition(", ")[2]
-    complaint = why_not(bundle, contender.graph, engine=label)
+    complaint = why_not(bundle, contender.graph, engine=label, engine_sha256=contender.engine_sha256)
     enqueue, compute = _inside(contender.engine, tracks)
     standing = Standing.PASSED if complaint is None else _standing(bundle, contender.graph, label)
     return DeviceRow(
@@ -131,6 +135,7 @@ def _row(bundle: Bundle, contender: Contender, tracks: int, latency: Latency) ->
         jitter_ms=latency.p99_ms - latency.p50_ms,
         enqueue_p50_ms=enqueue,
         compute_p50_ms=compute,
+        energy_mj=_energy_mj(contender, tracks),
         standing=standing,
         says=complaint or "verified in this engine",
     )
@@ -158,12 +163,22 @@ def _board(samples: Samples) -> BoardFacts:
         hottest_c=samples.hottest_c,
         throttled=samples.throttled,
         mean_power_w=samples.mean_power_w,
+        rails=samples.readings[-1].rails,
     )
 
 
-def _energy(samples: Samples, rounds: int) -> float | None:
+def _energy_mj(contender: Contender, tracks: int) -> float | None:
+    """Of one step, measured apart: an engine alone, long enough for the sensors, after the latencies are known."""
+    if read_sensors().power_w is None:
+        return None
+    call, steps = stepped(contender.engine, contender.graph, tracks=tracks), 0
+    with sampled() as samples:
+        until = monotonic() + _ENERGY_S
+        while monotonic() < until:
+            call()
+            steps += 1
     power = samples.mean_power_w
-    return None if power is None else power * samples.seconds / rounds * 1e3
+    return None if power is None else power * samples.seconds / steps * 1e3
 
 
 def _verdict(rows: list[DeviceRow]) -> str:

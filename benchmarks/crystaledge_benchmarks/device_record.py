@@ -35,6 +35,8 @@ class DeviceRow:
     """Host time until a step is in the stream; None on the CPU."""
     compute_p50_ms: float | None
     """Device time of a step with its copies, by CUDA events; None on the CPU or without them."""
+    energy_mj: float | None
+    """Of one step, by the board's mean power while this engine alone works without pause; None without a sensor."""
     standing: Standing
     says: str
 
@@ -51,7 +53,9 @@ class BoardFacts:
     throttled: tuple[str, ...]
     """Cooling devices that held something back at any time."""
     mean_power_w: float | None
-    """Of the whole module, idle draw included; None without a sensor."""
+    """While single-track steps were measured, idle draw included; None without a sensor."""
+    rails: tuple[str, ...]
+    """What that is the power of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +70,4 @@ class DeviceBenchRecord:
     backend_version: str
     rows: tuple[DeviceRow, ...]
     """Rows of equal `tracks` were measured interleaved."""
-    energy_mj_per_round: float | None
-    """Mean power by the time of one round over all single-track rows; None without a sensor."""
     verdict: str

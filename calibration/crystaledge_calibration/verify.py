@@ -120,6 +120,7 @@ def record_in_bundle(bundle: Bundle, record: VerificationRecord) -> Bundle:
         graph=record.graph,
         graph_sha256=record.graph_sha256,
         engine=record.engine,
+        engine_sha256=None,
         horizon=record.checked_steps[-1],
         sequences=record.verified_on.sequences,
         passed=record.passed,

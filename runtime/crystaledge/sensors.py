@@ -11,8 +11,11 @@ from pathlib import Path
 
 SYS = Path("/sys")
 _PERIOD_S = 0.1
-_INPUT_RAILS = ("VDD_IN", "POM_5V_IN", "VIN_SYS_5V0", "SYS5V")
-"""Labels of the rail that feeds a whole Jetson module, by family."""
+_INPUT_RAILS = ("VDD_IN", "POM_5V_IN")
+"""Rails that feed a whole module, where a family has one (Orin Nano and NX, Nano, TX2)."""
+_NO_RAIL = ("", "NC", "sum of shunt voltages")
+_NO_BRAKE = ("fan", "alert")
+"""Cooling that holds nothing back: a fan that turns, a warning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,21 +27,26 @@ class Reading:
     throttled: tuple[str, ...]
     """Cooling devices that hold something back just now."""
     power_w: float | None
-    """Of the whole module."""
+    """Of the module: its input rail where it has one, else the sum of its rails (AGX)."""
+    rails: tuple[str, ...]
+    """What that is the power of."""
 
 
 def read_sensors(sys: Path = SYS) -> Reading:
     """Look at every sensor once."""
+    power = _power_w(sys)
     zones = sorted(sys.glob("class/thermal/thermal_zone*"))
     temperatures = [(_text(zone / "type"), _number(zone / "temp")) for zone in zones]
     clocks = [_number(path / "cur_freq") for path in sorted(sys.glob("class/devfreq/*")) if _is_gpu(path)]
     cooling = sorted(sys.glob("class/thermal/cooling_device*"))
     held = [_text(device / "type") for device in cooling if (_number(device / "cur_state") or 0.0) > 0.0]
+    held = [name for name in held if not any(word in name for word in _NO_BRAKE)]
     return Reading(
         temperatures_c=tuple((name, value / 1000.0) for name, value in temperatures if name and value is not None),
         gpu_mhz=next((clock / 1e6 for clock in clocks if clock is not None), None),
         throttled=tuple(held),
-        power_w=_input_power_w(sys),
+        power_w=sum(power.values()) if power else None,
+        rails=tuple(power),
     )
 
 
@@ -87,16 +95,17 @@ def sampled(sys: Path = SYS, *, period_s: float = _PERIOD_S) -> Iterator[Samples
         samples.readings.append(read_sensors(sys))
 
 
-def _input_power_w(sys: Path) -> float | None:
-    """Volts by amperes of the input rail, as an INA3221 shows them."""
+def _power_w(sys: Path) -> dict[str, float]:
+    """Volts by amperes of each rail, as an INA3221 shows them; of the input rail alone where there is one."""
+    found = {}
     for label in sorted(sys.glob("class/hwmon/hwmon*/in*_label")):
-        if _text(label) in _INPUT_RAILS:
-            channel = label.name.removeprefix("in").removesuffix("_label")
-            millivolts = _number(label.with_name(f"in{channel}_input"))
-            milliamperes = _number(label.with_name(f"curr{channel}_input"))
-            if millivolts is not None and milliamperes is not None:
-                return millivolts * milliamperes / 1e6
-    return None
+        name, channel = _text(label), label.name.removeprefix("in").removesuffix("_label")
+        millivolts = _number(label.with_name(f"in{channel}_input"))
+        milliamperes = _number(label.with_name(f"curr{channel}_input"))
+        if name not in _NO_RAIL and millivolts is not None and milliamperes is not None:
+            found[name] = millivolts * milliamperes / 1e6
+    whole = {name: watts for name, watts in found.items() if name in _INPUT_RAILS}
+    return whole or found
 
 
 def _is_gpu(path: Path) -> bool:

@@ -41,7 +41,8 @@ class Setup:
     """What one build was asked for, flags by name."""
 
     network_flags: tuple[str, ...] = ()
-    flags: list[str] = field(default_factory=list)
+    flags: list[str] = field(default_factory=lambda: ["TF32"])
+    """TF32 is on unless somebody says otherwise, as in every real one."""
     features: list[str] = field(default_factory=list)
     pools: dict[str, int] = field(default_factory=dict)
     profiles: list[dict[str, list[list[int]]]] = field(default_factory=list)
@@ -116,6 +117,9 @@ class Config:
 
     def set_flag(self, flag: Member) -> None:
         self._setup.flags.append(flag.name)
+
+    def clear_flag(self, flag: Member) -> None:
+        self._setup.flags = [name for name in self._setup.flags if name != flag.name]
 
     def set_preview_feature(self, feature: Member, enable: bool) -> None:
         rule(enable, "nothing is on that could be switched off")

@@ -30,10 +30,8 @@ def _text(record: DeviceBenchRecord) -> str:
         f"{_number(board.gpu_mhz_before, 'MHz')} to {_number(board.gpu_mhz_after, 'MHz')}, hottest "
         f"{_number(board.hottest_c, 'degrees C')}, throttled: {', '.join(board.throttled) or 'nothing'}"
     )
-    lines.append(
-        f"mean power {_number(board.mean_power_w, 'W')}, energy of a round "
-        f"{_number(record.energy_mj_per_round, 'mJ')}; jitter is p99 - p50"
-    )
+    rails = f" of {' + '.join(board.rails)}" if board.rails else ""
+    lines.append(f"mean power{rails} {_number(board.mean_power_w, 'W')}; jitter is p99 - p50")
     where = f"{device.name}, SM {device.compute_capability}, CUDA {device.driver}"
     lines.append(f"{where}, {record.backend} {record.backend_version}")
     lines.append(record.verdict)
@@ -48,9 +46,11 @@ def _line(row: DeviceRow) -> str:
         ("max", row.max_ms),
         ("jitter", row.jitter_ms),
     )
+    energy = f"energy {_number(row.energy_mj, 'mJ')}"
     inside = f"enqueue {_number(row.enqueue_p50_ms, 'ms')}, compute {_number(row.compute_p50_ms, 'ms')}"
     told = " ".join(f"{name} {value:.4f}" for name, value in times)
-    return f"{row.graph} in {row.engine}, {row.tracks} tracks: {told} ms; {inside}; {row.standing.value}: {row.says}"
+    name = f"{row.graph} in {row.engine}, {row.tracks} tracks"
+    return f"{name}: {told} ms; {inside}; {energy}; {row.standing.value}: {row.says}"
 
 
 def _number(value: float | None, unit: str) -> str:

@@ -9,7 +9,7 @@ from crystaledge.bundle import Bundle
 from crystaledge.cli.verb import Outcome, talk
 from crystaledge.commands.engines import engine_options
 from crystaledge.engine.select import open_engine
-from crystaledge.engine.trt.built import built_engines
+from crystaledge.engine.trt.built import built_engines, built_sha256
 from crystaledge.jsonio import encode
 from crystaledge_calibration.self_test import keep_self_test, self_test
 
@@ -23,10 +23,12 @@ def run(arguments: Namespace) -> Outcome:
         talk(f"replaying the golden sequences of {graph.name} in {chosen.label}")
         engine = open_engine(bundle, graph, chosen)
         try:
-            records.append(self_test(bundle, graph, engine, precision=precision, label=chosen.label))
+            digest = built_sha256(bundle, graph, chosen)
+            record = self_test(bundle, graph, engine, precision=precision, label=chosen.label, engine_sha256=digest)
         finally:
             engine.close()
-        bundle = keep_self_test(bundle, records[-1])
+        records.append(record)
+        bundle = keep_self_test(bundle, record)
     return Outcome(
         text="\n".join(record.sentence for record in records),
         data={"engines": [encode(record) for record in records]},

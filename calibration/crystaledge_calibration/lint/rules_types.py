@@ -8,7 +8,7 @@ nothing is known nothing is said.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from onnx import TensorProto, defs
 
@@ -59,7 +59,7 @@ def check_outputs(subject: Subject) -> Iterator[Finding]:
 def _types(subject: Subject) -> Types:
     """Float type of each tensor of which it is known."""
     view = subject.view
-    types = {name: TensorProto.FLOAT for name in view.inputs}
+    types: dict[str, int] = {name: TensorProto.FLOAT for name in view.inputs}
     types |= {name: constant.element_type for name, constant in view.constants.items()}
     waiting = list(view.nodes)
     while waiting:  # a file need not be sorted
@@ -106,7 +106,7 @@ def _grouped(subject: Subject, node: Node) -> Iterator[tuple[str, str]]:
             yield parameter.type_str, name
 
 
-def _parameter(parameters: list[defs.OpSchema.FormalParameter], place: int) -> defs.OpSchema.FormalParameter | None:
+def _parameter(parameters: Sequence[defs.OpSchema.FormalParameter], place: int) -> defs.OpSchema.FormalParameter | None:
     """What a schema says of an input or output; the last one may stand for many."""
     if place < len(parameters):
         return parameters[place]

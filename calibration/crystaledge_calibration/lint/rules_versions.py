@@ -112,10 +112,10 @@ def _says_nothing(view: GraphView, node: Node, name: str, new: defs.OpSchema) ->
 
 def _length(view: GraphView, tensor: str, axis: int) -> int | None:
     """Length of an axis where a weight tells it: the last one of what a Gemm or MatMul gives."""
-    maker = view.maker(tensor, through=QUANTIZING_OPS | {"Relu", "Sigmoid", "Tanh", "Identity"})
+    maker = view.maker(tensor, through=QUANTIZING_OPS | {"Relu", "Sigmoid", "Tanh", "Identity", "Cast"})
     if maker is None or (maker.op_type, axis) not in (("Gemm", 1), ("Gemm", -1), ("MatMul", -1)):
         return None
-    weight = view.constants.get(view.origin(maker.input(1), through=QUANTIZING_OPS | {"Identity"}))
+    weight = view.constants.get(view.origin(maker.input(1), through=QUANTIZING_OPS | {"Identity", "Cast"}))
     if weight is None or weight.value is None or weight.value.ndim != 2:
         return None
     return int(weight.value.shape[0 if maker.integer("transB", 0) else 1])

@@ -15,9 +15,11 @@ from crystaledge.cli.verb import Outcome, talk
 from crystaledge.engine.trt.cuda import DeviceFacts
 from crystaledge.engine.trt.flavour import Flavour, load_module
 from crystaledge.engine.trt.open import open_cuda
+from crystaledge.engine.trt.precision import BuiltPrecision
 from crystaledge.engine.trt.sidecar import engine_folder
 from crystaledge.jsonio import encode
 from crystaledge_export.trt.build import Built, Workshop, build_engine, engines_of
+from crystaledge_export.trt.builder import types_weakly
 from crystaledge_export.trt.surface import TrtBuilderModule
 
 
@@ -30,6 +32,9 @@ def run(arguments: Namespace) -> Outcome:
     device = built_on() if flavour is Flavour.TENSORRT else None
     made: list[Built] = []
     for graph, precision in chosen:
+        if precision is BuiltPrecision.FLOAT16 and arguments.precision is None and types_weakly(module):
+            talk(f"{graph.name} float16: not built: TensorRT {module.__version__} would allow it to gates too")
+            continue
         with _progress(f"{graph.name} {precision.value}") as say:
             workshop = Workshop(
                 module=module,

@@ -10,8 +10,8 @@ from typing import cast
 from crystaledge.bundle import Bundle
 from crystaledge.cli.verb import Outcome, talk
 from crystaledge.deploy import why_not
+from crystaledge.engine.trt.built import built_precision
 from crystaledge.engine.trt.flavour import Flavour, load_module
-from crystaledge.engine.trt.open import built_precision
 from crystaledge.errors import BundleError, UsageError
 from crystaledge.manifest.model import GraphSpec
 from crystaledge_export.commands.build import built_on
@@ -45,9 +45,10 @@ def run(arguments: Namespace) -> Outcome:
 def _refuse_unproven(bundle: Bundle, graph: GraphSpec, arguments: Namespace) -> None:
     if arguments.unverified:
         return
-    complaint = why_not(bundle, graph, engine=arguments.backend.value)
+    # An engine is built anew here, with controls: what stands behind it is the graph, as ONNX Runtime has proven it.
+    complaint = why_not(bundle, graph, engine=TritonBackend.ONNXRUNTIME.value)
     if complaint is not None:
-        msg = f"{bundle.path}: the graph {graph.name!r} is not to be served by {arguments.backend.value}: {complaint}"
+        msg = f"{bundle.path}: the graph {graph.name!r} is not to be served: {complaint}"
         raise BundleError(msg)
 
 
@@ -56,6 +57,7 @@ def _plan_maker(graph: GraphSpec) -> Callable[[bytes], bytes]:
     built_on()  # asked before TensorRT, which would crash without a driver
 
     def make(model: bytes) -> bytes:
+        """One profile from one row to the most: Triton takes the first and pads to no bucket."""
         talk("building the engine")
         request = BuildRequest(
             graph=graph,
@@ -63,6 +65,7 @@ def _plan_maker(graph: GraphSpec) -> Callable[[bytes], bytes]:
             precision=built_precision(graph),
             flavour=Flavour.TENSORRT,
             controls=(START, READY, CORRID),
+            profiles=((graph.batch.min, graph.batch.buckets[len(graph.batch.buckets) // 2], graph.batch.max),),
         )
         return build_plan(module, request).data
 

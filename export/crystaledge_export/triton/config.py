@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from crystaledge.manifest.model import GraphSpec
 from crystaledge.tensors import StatePair
-from crystaledge_export.triton.backend import TritonBackend
+from crystaledge_export.triton.backend import TritonBackend, track_type
 from crystaledge_export.triton.wrap import CORRID, READY, START, TRACK
 
 
@@ -40,7 +40,7 @@ def config_text(graph: GraphSpec, options: TritonOptions) -> str:
     states = {pair.input for pair in graph.states}
     inputs = [_tensor(spec.name, "TYPE_FP32", spec.row_shape) for spec in graph.inputs if spec.name not in states]
     outputs = [_tensor(spec.name, "TYPE_FP32", spec.row_shape) for spec in graph.outputs]
-    outputs.append(_tensor(TRACK, "TYPE_INT64", (1,)))
+    outputs.append(_tensor(TRACK, track_type(options.backend).triton, (1,)))
     return "\n".join(
         [
             f'name: "{options.name}"',
@@ -66,11 +66,11 @@ def _sequence_batching(graph: GraphSpec, options: TritonOptions) -> str:
     controls = [
         _control(START, "kind: CONTROL_SEQUENCE_START bool_false_true: [ false, true ]"),
         _control(READY, "kind: CONTROL_SEQUENCE_READY bool_false_true: [ false, true ]"),
-        _control(CORRID, "kind: CONTROL_SEQUENCE_CORRID data_type: TYPE_INT64"),
+        _control(CORRID, f"kind: CONTROL_SEQUENCE_CORRID data_type: {track_type(options.backend).triton}"),
     ]
     oldest = (
         f"  oldest {{ max_candidate_sequences: {options.candidate_sequences} "
-        f"preferred_batch_size: [ {', '.join(map(str, graph.batch.buckets))} ] "
+        f"preferred_batch_size: [ {graph.batch.max} ] "  # a smaller one would be run at once, and nothing would wait
         f"max_queue_delay_microseconds: {options.queue_delay_us} }}"
     )
     return "\n".join(

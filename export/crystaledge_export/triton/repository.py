@@ -49,7 +49,7 @@ def write_repository(
     Raises:
         OutputExistsError: the model's folder exists and `force` is false.
     """
-    model = with_controls(onnx.load_from_string(bundle.graph_bytes(graph)), graph)
+    model = with_controls(onnx.load_from_string(bundle.graph_bytes(graph)), graph, options.backend)
     data: bytes = model.SerializeToString(deterministic=True)
     if options.backend is TritonBackend.TENSORRT:
         assert build_plan is not None

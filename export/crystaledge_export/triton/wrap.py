@@ -9,36 +9,47 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-from onnx import ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from crystaledge.manifest.model import GraphSpec
 from crystaledge.tensors import BATCH, StatePair
+from crystaledge_export.triton.backend import TritonBackend, track_type
 
 START, READY, CORRID, TRACK = "START", "READY", "CORRID", "track"
 
 
-def with_controls(model: ModelProto, graph: GraphSpec) -> ModelProto:
+def with_controls(model: ModelProto, graph: GraphSpec, backend: TritonBackend) -> ModelProto:
     """The graph with control inputs; everything else keeps its name and meaning."""
+    kind = track_type(backend).onnx
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     body = copy.graph
-    first, last = [], []
+    first, last = list[NodeProto](), list[NodeProto]()
     for pair in graph.states:
         _rename(copy, pair)
         body.initializer.append(numpy_helper.from_array(np.array(pair.initial, np.float32), _initial(pair)))
-        first.append(helper.make_node("Where", [START, _initial(pair), pair.input], [_read(pair)], name=_read(pair)))
+        start, ready = (_broadcast(body, control, pair, nodes) for control, nodes in ((START, first), (READY, last)))
+        first.append(helper.make_node("Where", [start, _initial(pair), pair.input], [_read(pair)], name=_read(pair)))
         last.append(
-            helper.make_node("Where", [READY, _made(pair), pair.input], [pair.output], name=f"{pair.output}_kept")
+            helper.make_node("Where", [ready, _made(pair), pair.input], [pair.output], name=f"{pair.output}_kept")
         )
     last.append(helper.make_node("Identity", [CORRID], [TRACK], name=TRACK))
     nodes = [*first, *body.node, *last]
     del body.node[:]
     body.node.extend(nodes)
-    body.input.extend(
-        [_value(START, TensorProto.BOOL), _value(READY, TensorProto.BOOL), _value(CORRID, TensorProto.INT64)]
-    )
-    body.output.append(_value(TRACK, TensorProto.INT64))
+    body.input.extend([_value(START, TensorProto.BOOL), _value(READY, TensorProto.BOOL), _value(CORRID, kind)])
+    body.output.append(_value(TRACK, kind))
     return copy
+
+
+def _broadcast(body: GraphProto, control: str, pair: StatePair, nodes: list[NodeProto]) -> str:
+    """A control `(B, 1)` in as many axes as a state has: broadcasting would begin at the wrong end."""
+    if len(pair.shape) == 1:
+        return control
+    name = f"{control}_{pair.input}"
+    body.initializer.append(numpy_helper.from_array(np.array([-1, *[1] * len(pair.shape)], np.int64), f"{name}_shape"))
+    nodes.append(helper.make_node("Reshape", [control, f"{name}_shape"], [name], name=name))
+    return name
 
 
 def _rename(model: ModelProto, pair: StatePair) -> None:

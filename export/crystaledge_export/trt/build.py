@@ -10,9 +10,10 @@ from pathlib import Path
 import onnx
 
 from crystaledge.bundle import Bundle
+from crystaledge.engine.trt.built import built_precision
 from crystaledge.engine.trt.cuda import DeviceFacts
 from crystaledge.engine.trt.flavour import Flavour
-from crystaledge.engine.trt.open import built_precision, fingerprint_of
+from crystaledge.engine.trt.open import fingerprint_of
 from crystaledge.engine.trt.precision import BuiltPrecision
 from crystaledge.engine.trt.sidecar import (
     SIDECAR_VERSION,
@@ -28,7 +29,7 @@ from crystaledge.errors import BundleError, UsageError
 from crystaledge.files import sha256_of, write_atomic
 from crystaledge.manifest.model import GraphSpec, Precision, Target
 from crystaledge_export.trt.builder import BuildRequest, Plan, build_plan
-from crystaledge_export.trt.half import half_graph
+from crystaledge_export.trt.half import HALF_RULES, half_graph
 from crystaledge_export.trt.surface import TrtBuilderModule
 
 TIMING_CACHE = "timing.cache"
@@ -70,7 +71,8 @@ def engines_of(
     graphs = [bundle.graph(name)] if name is not None else list(bundle.manifest.graphs)
     fit = [graph for graph in graphs if graph.target is not Target.CPU]
     if not fit:
-        msg = f"The graph {name!r} was laid out for ONNX Runtime's CPU kernels; name another one."
+        which = f"The graph {name!r} was" if name is not None else f"All graphs of {bundle.path} were"
+        msg = f"{which} laid out for ONNX Runtime's CPU kernels; name another one, or `quantize --target tensorrt`."
         raise UsageError(msg)
     every = [(graph, built_precision(graph)) for graph in fit]
     every += [(graph, BuiltPrecision.FLOAT16) for graph in fit if graph.precision is Precision.FLOAT32]
@@ -102,9 +104,13 @@ def build_engine(
             version=workshop.module.__version__,
             device=workshop.device,
             flags=flags,
+            rules=HALF_RULES if precision is BuiltPrecision.FLOAT16 else 0,
         )
 
-    reasons = () if old is None else _reasons(path, old, here(old.fingerprint.flags))
+    if old is not None:
+        reasons = _reasons(path, old, here(old.fingerprint.flags))
+    else:
+        reasons = ("its sidecar cannot be read",) if path.is_file() else ()
     if old is not None and not reasons and not force:
         return Built(path=path, sidecar=old, fresh=False, reasons=(), warnings=())
     cache = workshop.folder / TIMING_CACHE
@@ -133,7 +139,8 @@ def _old(path: Path) -> Sidecar | None:
 
 def _reasons(path: Path, old: Sidecar, here: Fingerprint) -> tuple[str, ...]:
     changed = () if sha256_of(path.read_bytes()) == old.engine_sha256 else ("the file is not what its sidecar says",)
-    return (*changed, *differences(old.fingerprint, here))
+    rules = () if old.fingerprint.rules == here.rules else ("float16 graphs are made by other rules now",)
+    return (*changed, *differences(old.fingerprint, here), *rules)
 
 
 def _typed(model: bytes, graph: GraphSpec, precision: BuiltPrecision) -> bytes:

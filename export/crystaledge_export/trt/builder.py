@@ -14,7 +14,7 @@ from crystaledge.engine.trt.logger import Log, log_of
 from crystaledge.engine.trt.precision import BuiltPrecision
 from crystaledge.manifest.model import GraphSpec
 from crystaledge_export.errors import BuildError
-from crystaledge_export.trt.monitor import Monitor
+from crystaledge_export.trt.monitor import Monitor, interruptible
 from crystaledge_export.trt.surface import (
     TrtBuilder,
     TrtBuilderModule,
@@ -30,6 +30,10 @@ _SILENTLY_SIGNED = "Defaulting to INT8 instead"
 _FIRST_WITHOUT_BATCH_FLAG = 10
 
 
+Profiles = tuple[tuple[int, int, int], ...]
+"""Least, usual and most rows of each optimization profile."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
     """One engine to build."""
@@ -41,6 +45,8 @@ class BuildRequest:
     flavour: Flavour
     controls: tuple[str, ...] = ()
     """Inputs of one value a row that the file has beside those of the manifest, such as a server's START."""
+    profiles: Profiles | None = None
+    """None for one of fixed size a bucket."""
     timing_cache: bytes | None = None
     """What an earlier build on this device has measured; None for none. TensorRT-RTX has no use for it."""
     workspace_bytes: int | None = None
@@ -69,7 +75,7 @@ def build_plan(module: TrtBuilderModule, request: BuildRequest) -> Plan:
     log = log_of(module.ILogger)
     log.clear()
     started = time.perf_counter()
-    builder = module.Builder(log.native)
+    builder = _builder(module, log)
     bits, flags = _network_flags(module)
     network = builder.create_network(bits)
     if network is None:
@@ -80,9 +86,9 @@ def build_plan(module: TrtBuilderModule, request: BuildRequest) -> Plan:
     flags += _builder_flags(module, config, request.precision)
     _add_profiles(builder, config, network, request)
     monitor = _prepare(module, config, request)
-    built = builder.build_serialized_network(network, config)
-    if monitor is not None and monitor.interrupted is not None:
-        raise monitor.interrupted
+    log.clear()  # a timing cache that does not fit is no reason for anything
+    with interruptible(monitor):
+        built = builder.build_serialized_network(network, config)
     if built is None:
         msg = f"TensorRT {module.__version__} cannot build {request.graph.name!r}: {log.reason()}"
         raise BuildError(msg)
@@ -93,6 +99,17 @@ def build_plan(module: TrtBuilderModule, request: BuildRequest) -> Plan:
         timing_cache=_timing_cache(config, request),
         warnings=tuple(dict.fromkeys(log.warnings)),
     )
+
+
+def _builder(module: TrtBuilderModule, log: Log) -> TrtBuilder:
+    if not hasattr(module, "Builder"):
+        msg = f"This TensorRT {module.__version__} runs engines and builds none; install the whole of it."
+        raise BuildError(msg)
+    try:
+        return module.Builder(log.native)
+    except TypeError as error:  # what 8.6 to 10.3 raise where the driver is no good
+        msg = f"TensorRT {module.__version__} makes no builder here: {log.reason()}; is the driver new enough?"
+        raise BuildError(msg) from error
 
 
 def _network_flags(module: TrtBuilderModule) -> tuple[int, tuple[str, ...]]:
@@ -106,15 +123,34 @@ def _network_flags(module: TrtBuilderModule) -> tuple[int, tuple[str, ...]]:
     return sum(1 << int(getattr(kinds, name)) for name in names), tuple(names)
 
 
+def types_weakly(module: TrtBuilderModule) -> bool:
+    """Whether the builder, within flags, chooses the types (8.x)."""
+    return not hasattr(module.NetworkDefinitionCreationFlag, "STRONGLY_TYPED")
+
+
 def _builder_flags(module: TrtBuilderModule, config: TrtConfig, precision: BuiltPrecision) -> tuple[str, ...]:
-    """Where typing is weak (8.x), 8 and 16 bits have to be allowed beside standing in the file."""
-    if hasattr(module.NetworkDefinitionCreationFlag, "STRONGLY_TYPED"):
-        return ()
-    name = {BuiltPrecision.INT8: "INT8", BuiltPrecision.FLOAT16: "FP16"}.get(precision)
-    if name is None:
-        return ()
-    config.set_flag(getattr(module.BuilderFlag, name))
-    return (name,)
+    """What is float32 in the file is computed in float32, not in TF32's ten bits.
+
+    Where typing is weak (8.x), 8 bits have to be allowed beside standing in the file, and two steps
+    may share a profile only by a feature that must be asked for.
+
+    Raises:
+        BuildError: float16 is wanted where typing is weak: it would be allowed to gates and state too.
+    """
+    config.clear_flag(module.BuilderFlag.TF32)
+    if not types_weakly(module):
+        return ("no TF32",)
+    if precision is BuiltPrecision.FLOAT16:
+        msg = (
+            f"TensorRT {module.__version__} types weakly: float16, once allowed, is allowed to gates and state too. "
+            "Build float32 or int8 there."
+        )
+        raise BuildError(msg)
+    config.set_preview_feature(module.PreviewFeature.PROFILE_SHARING_0806, True)
+    if precision is BuiltPrecision.INT8:
+        config.set_flag(module.BuilderFlag.INT8)
+        return ("no TF32", "PROFILE_SHARING_0806", "INT8")
+    return ("no TF32", "PROFILE_SHARING_0806")
 
 
 def _parse(module: TrtBuilderModule, network: TrtNetwork, request: BuildRequest, log: Log) -> None:
@@ -154,7 +190,7 @@ def _node_of(error: TrtParserError, model: bytes) -> tuple[str, str]:
 
 
 def _add_profiles(builder: TrtBuilder, config: TrtConfig, network: TrtNetwork, request: BuildRequest) -> None:
-    """One profile a bucket, of fixed size. TensorRT would not say what is wrong with a profile, so it is asked here."""
+    """TensorRT would not say what is wrong with a profile, so it is asked here."""
     graph = request.graph
     rows = {spec.name: spec.row_shape for spec in graph.inputs} | dict.fromkeys(request.controls, (1,))
     found = {network.get_input(i).name: tuple(network.get_input(i).shape) for i in range(network.num_inputs)}
@@ -162,13 +198,13 @@ def _add_profiles(builder: TrtBuilder, config: TrtConfig, network: TrtNetwork, r
     if found != expected:
         msg = f"The ONNX file of {graph.name!r} has the inputs {found}; the manifest promises {expected}."
         raise BuildError(msg)
-    for bucket in graph.batch.buckets:
+    for sizes in request.profiles or tuple((bucket,) * 3 for bucket in graph.batch.buckets):
         profile = builder.create_optimization_profile()
         for name, row in rows.items():
-            shape = (bucket, *row)
-            profile.set_shape(name, shape, shape, shape)
+            least, usual, most = ((size, *row) for size in sizes)
+            profile.set_shape(name, least, usual, most)
         if config.add_optimization_profile(profile) < 0:
-            msg = f"TensorRT does not take a profile of {bucket} rows for {graph.name!r}."
+            msg = f"TensorRT does not take a profile of {sizes[0]} to {sizes[2]} rows for {graph.name!r}."
             raise BuildError(msg)
 
 
@@ -176,14 +212,20 @@ def _prepare(module: TrtBuilderModule, config: TrtConfig, request: BuildRequest)
     if request.workspace_bytes is not None:
         config.set_memory_pool_limit(module.MemoryPoolType.WORKSPACE, request.workspace_bytes)
     if request.flavour is Flavour.TENSORRT:
-        cache = config.create_timing_cache(request.timing_cache or b"")
-        if cache is not None:
-            config.set_timing_cache(cache, False)
+        _start_timing(config, request.timing_cache or b"")
     if not hasattr(module, "IProgressMonitor"):
         return None
     monitor = Monitor(module.IProgressMonitor, request.say)
     config.progress_monitor = monitor.native
     return monitor
+
+
+def _start_timing(config: TrtConfig, known: bytes) -> None:
+    """Begin with what earlier builds measured, or with nothing where that is of another device or version."""
+    for data in dict.fromkeys((known, b"")):
+        cache = config.create_timing_cache(data)
+        if cache is not None and config.set_timing_cache(cache, False):
+            return
 
 
 def _timing_cache(config: TrtConfig, request: BuildRequest) -> bytes | None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 
@@ -42,3 +46,31 @@ class Monitor:
             self._say(phase, min(done / max(self._steps.get(phase, done), 1), 1.0))
         except BaseException as error:  # raised again by the builder, once TensorRT has let go
             self.interrupted = error
+
+
+@contextmanager
+def interruptible(monitor: Monitor | None) -> Iterator[None]:
+    """While TensorRT builds in the block, Ctrl-C cancels at the next step and is raised when TensorRT has let go.
+
+    Python would raise it inside of whichever callback runs next, where the bindings swallow it. Without a
+    monitor (8.6) nothing can be cancelled, and it is raised after the build.
+    """
+    watched = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT) if watched else None
+    noted: list[BaseException] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        noted.append(KeyboardInterrupt())
+        if monitor is not None:
+            monitor.interrupted = noted[0]
+
+    if watched:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        if watched:
+            signal.signal(signal.SIGINT, before)
+    raised = monitor.interrupted if monitor is not None else next(iter(noted), None)
+    if raised is not None:
+        raise raised

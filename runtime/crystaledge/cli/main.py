@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import entry_points, version
+from types import FrameType
 from typing import NoReturn, cast
 
 from crystaledge.cli.verb import Outcome, Run, Verb, talk
@@ -77,6 +81,28 @@ def build_parser(verbs: Sequence[Verb]) -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
+    with _stopped_like_ctrl_c():
+        return _main(arguments)
+
+
+@contextmanager
+def _stopped_like_ctrl_c() -> Iterator[None]:
+    """SIGTERM, which service managers send, ends a verb as Ctrl-C does: state files are written, devices let go of."""
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     try:
         verbs = find_verbs()
         parsed = build_parser(verbs).parse_args(arguments)

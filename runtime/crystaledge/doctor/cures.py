@@ -34,7 +34,7 @@ _JETSON = {
     Part.VISION: "pip install 'crystaledge[vision]'",
 }
 _JETSON_CUDA = {
-    "5.1": "pip install 'cuda-python<12'",
+    "5": "flash JetPack 6 or later: this package needs Python 3.10",
     "6": "pip install 'cuda-bindings>=12.6,<13'",
     "7": "pip install 'cuda-bindings>=13'",
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import signal
 import subprocess
@@ -24,17 +23,17 @@ from crystaledge.extras import load
 from crystaledge.power_mode import power_mode
 
 _PATIENCE_S = 120
-_MISSING = {"cuda": Part.CUDA_BINDINGS, "tensorrt": Part.TENSORRT, "tensorrt-rtx": Part.TENSORRT_RTX}
-_NO_DRIVER = "No CUDA driver"
+_PROBED = ("cuda", "tensorrt", "tensorrt-rtx")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What a probe said."""
 
-    works: bool
-    missing: bool
+    health: Health
     detail: str
+    part: Part | None = None
+    """What is missing."""
 
 
 def examine(root: Path = Path("/")) -> tuple[Check, ...]:
@@ -55,8 +54,10 @@ def _checks(board: Board, root: Path) -> Iterator[Check]:
     yield Check(name="power mode", health=Health.FACT, detail=power_mode())
     yield _onnxruntime(board)
     yield _vision(board)
-    for thing in _MISSING:
-        yield _probed(thing, ask(thing), board)
+    for thing in _PROBED:
+        told = ask(thing)
+        cure = "" if told.part is None else cure_of(told.part, board)
+        yield Check(name=thing, health=told.health, detail=told.detail, cure=cure)
 
 
 def _python(board: Board) -> Check:
@@ -115,26 +116,16 @@ def ask(thing: str) -> Answer:
     """Run a probe in a process of its own; a crash of it is an answer too."""
     command = [sys.executable, "-m", "crystaledge.doctor.probe", thing]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PATIENCE_S, env=os.environ)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PATIENCE_S)
     except subprocess.TimeoutExpired:
-        return Answer(works=False, missing=False, detail=f"did not answer within {_PATIENCE_S} s")
+        return Answer(health=Health.BROKEN, detail=f"did not answer within {_PATIENCE_S} s")
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
-        return Answer(works=False, missing=False, detail=f"crashed its process with {name} when it was tried")
+        return Answer(health=Health.BROKEN, detail=f"crashed its process with {name} when it was tried")
     try:
         told = json.loads(done.stdout.splitlines()[-1])
-        return Answer(works=bool(told["works"]), missing=bool(told["missing"]), detail=str(told["detail"]))
-    except (ValueError, IndexError, KeyError):
+        part = None if told["part"] is None else Part(told["part"])
+        return Answer(health=Health(told["health"]), detail=str(told["detail"]), part=part)
+    except (ValueError, IndexError, KeyError, TypeError):
         last = (done.stderr.strip().splitlines() or ["no word"])[-1]
-        return Answer(works=False, missing=False, detail=f"could not be tried: {last}")
-
-
-def _probed(thing: str, told: Answer, board: Board) -> Check:
-    if told.works:
-        return Check(name=thing, health=Health.WORKS, detail=told.detail)
-    if told.missing:
-        return Check(name=thing, health=Health.MISSING, detail=told.detail, cure=cure_of(_MISSING[thing], board))
-    if _NO_DRIVER in told.detail:
-        detail = f"no CUDA device: {told.detail}"
-        return Check(name=thing, health=Health.NOT_RUN, detail=detail, cure=cure_of(Part.DRIVER, board))
-    return Check(name=thing, health=Health.BROKEN, detail=told.detail)
+        return Answer(health=Health.BROKEN, detail=f"could not be tried: {last}")

@@ -1,7 +1,7 @@
 """Tries one thing in a process of its own: `python -m crystaledge.doctor.probe THING`. TensorRT without a driver
 crashes the process that asks it, and a crash must not take the doctor along.
 
-Prints one JSON object: {"works": bool, "missing": bool, "detail": str}.
+Prints one JSON object: {"health": a `Health`, "part": the `Part` that is missing or null, "detail": str}.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from crystaledge.doctor.check import Health
+from crystaledge.doctor.cures import Part
 from crystaledge.engine.trt.cuda import Cuda, DeviceFacts
 from crystaledge.engine.trt.flavour import Flavour, load_module
 from crystaledge.engine.trt.logger import log_of
 from crystaledge.engine.trt.open import open_cuda
 from crystaledge.engine.trt.surface import TrtModule
-from crystaledge.errors import CrystalEdgeError, EngineError, MissingExtraError
+from crystaledge.errors import CrystalEdgeError, DeviceError, EngineError, MissingExtraError
 
 _VALUES = 64
 
@@ -95,31 +97,57 @@ def _words(facts: DeviceFacts) -> str:
     return f"{facts.name}, compute capability {facts.compute_capability}, CUDA {facts.driver}{shared}"
 
 
-def _tensorrt(flavour: Flavour) -> str:
-    module = load_module(flavour)
+class Lacking(CrystalEdgeError):
+    """A part is missing, without which the rest was not tried."""
+
+    def __init__(self, part: Part, detail: str) -> None:
+        super().__init__(detail)
+        self.part = part
+
+
+class NoDevice(CrystalEdgeError):
+    """There is no driver or no device to try it on."""
+
+
+def _cuda() -> Cuda:
     try:
-        cuda = open_cuda()  # before anything of TensorRT's is made
-    except CrystalEdgeError as error:
-        msg = f"version {module.__version__} is installed, but there is no device to run it on: {error}"
-        raise EngineError(msg) from error
-    return probe_tensorrt(module, cuda)
+        return open_cuda()
+    except MissingExtraError as error:
+        raise Lacking(Part.CUDA_BINDINGS, str(error)) from error
+    except DeviceError as error:
+        msg = f"no CUDA device: {error}"
+        raise NoDevice(msg) from error
+
+
+def _tensorrt(flavour: Flavour) -> str:
+    try:
+        module = load_module(flavour)
+    except MissingExtraError as error:
+        raise Lacking(Part(flavour.value), str(error)) from error
+    return probe_tensorrt(module, _cuda())  # the device before anything of TensorRT's is made
 
 
 PROBES: Mapping[str, Callable[[], str]] = {
-    "cuda": lambda: probe_cuda(open_cuda()),
+    "cuda": lambda: probe_cuda(_cuda()),
     "tensorrt": lambda: _tensorrt(Flavour.TENSORRT),
     "tensorrt-rtx": lambda: _tensorrt(Flavour.TENSORRT_RTX),
 }
 
 
-def answer(thing: str) -> dict[str, object]:
+def answer(thing: str) -> dict[str, str | None]:
     """Try a thing, in this process."""
     try:
-        return {"works": True, "missing": False, "detail": PROBES[thing]()}
-    except MissingExtraError as error:
-        return {"works": False, "missing": True, "detail": str(error)}
+        return _told(Health.WORKS, PROBES[thing]())
+    except Lacking as error:
+        return _told(Health.MISSING, str(error), error.part)
+    except NoDevice as error:
+        return _told(Health.NOT_RUN, str(error), Part.DRIVER)
     except CrystalEdgeError as error:
-        return {"works": False, "missing": False, "detail": str(error)}
+        return _told(Health.BROKEN, str(error))
+
+
+def _told(health: Health, detail: str, part: Part | None = None) -> dict[str, str | None]:
+    return {"health": health.value, "part": None if part is None else part.value, "detail": detail}
 
 
 if __name__ == "__main__":

@@ -138,6 +138,8 @@ class VerificationSummary:
     graph: str
     graph_sha256: Sha256
     engine: str
+    engine_sha256: Sha256 | None
+    """Of the engine file that was built from the graph; None where the engine runs the graph's file itself."""
     horizon: Annotated[int, Bounds(1)]
     """Steps of each closed-loop sequence."""
     sequences: Annotated[int, Bounds(1)]

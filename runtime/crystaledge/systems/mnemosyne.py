@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from crystaledge.bundle import Bundle
 from crystaledge.deploy import graph_to_run
 from crystaledge.engine.select import open_engine
+from crystaledge.engine.trt.built import built_sha256
 from crystaledge.errors import ContractError, DataError, DeviceError, EngineError, StateError
 from crystaledge.files import sha256_of
 from crystaledge.identity.decision import Decider, MatchDecision, Verdict
@@ -83,7 +84,13 @@ class MnemosynePipeline(Pipeline):
 
     def __init__(self, bundle: Bundle, options: PipelineOptions) -> None:
         self.bundle = bundle
-        self.graph = graph_to_run(bundle, options.graph, engine=options.engine.label, unverified=options.unverified)
+        self.graph = graph_to_run(
+            bundle,
+            options.graph,
+            engine=options.engine.label,
+            built=lambda graph: built_sha256(bundle, graph, options.engine),
+            unverified=options.unverified,
+        )
         check_contract(bundle.manifest, self.graph)
         decision = bundle.manifest.decision
         self.gallery = Gallery(decision.score, decision.dimensions)

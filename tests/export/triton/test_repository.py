@@ -49,8 +49,10 @@ def test_the_configuration_says_what_the_manifest_says(bundle: Bundle, backend: 
     )
     assert tensors(config.input) == {s.name: s.row_shape for s in graph.inputs if s.name not in states}
     assert tensors(config.output) == {s.name: s.row_shape for s in graph.outputs} | {"track": (1,)}
+    track = "TYPE_INT64" if backend is TritonBackend.ONNXRUNTIME else "TYPE_INT32"
+    assert model_config_pb2.DataType.Name(config.output[-1].data_type) == track
     batching = config.sequence_batching
-    assert tuple(batching.oldest.preferred_batch_size) == graph.batch.buckets
+    assert tuple(batching.oldest.preferred_batch_size) == (graph.batch.max,)
     assert batching.max_sequence_idle_microseconds == graph.states[0].idle_limit_frames * 50_000
     kind = model_config_pb2.ModelSequenceBatching.Control.Kind
     kinds = {one.name: [kind.Name(control.kind) for control in one.control] for one in batching.control_input}
@@ -129,8 +131,7 @@ def test_the_command_writes_it(bundle: Bundle, tmp_path: Path, capsys: pytest.Ca
     ("arguments", "expected"),
     [
         (["--name", "a b"], "is no name of a model"),
-        (["--backend", "tensorrt"], "not to be served by tensorrt: no verification is on record"),
-        (["--backend", "tensorrt", "--unverified"], "needs TensorRT's Python package"),
+        (["--backend", "tensorrt"], "needs TensorRT's Python package"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_written(

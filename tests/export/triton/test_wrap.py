@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from onnx import TensorProto, helper
 
 from crystaledge.manifest.model import GraphSpec
+from crystaledge_export.triton.backend import TritonBackend
 from crystaledge_export.triton.wrap import CORRID, READY, START, TRACK, with_controls
 from tests.support.manifests import tiny_graph_spec
 from tests.support.step_graphs import HIDDEN, SIDE, tiny_step, tiny_step_model
@@ -28,7 +30,7 @@ def spec(initial: float) -> GraphSpec:
 
 @pytest.fixture(scope="module")
 def wrapped() -> ort.InferenceSession:
-    model = with_controls(tiny_step_model(), spec(INITIAL))
+    model = with_controls(tiny_step_model(), spec(INITIAL), TritonBackend.ONNXRUNTIME)
     onnx.checker.check_model(model, full_check=True)
     return ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
 
@@ -68,5 +70,27 @@ def test_memory_that_was_never_initialised_cannot_get_in(wrapped: ort.InferenceS
 
 def test_the_graph_in_the_bundle_is_left_alone() -> None:
     model = tiny_step_model()
-    with_controls(model, spec(0.0))
+    with_controls(model, spec(0.0), TritonBackend.TENSORRT)
     assert model == tiny_step_model()
+
+
+def test_a_map_starts_and_waits_as_a_whole() -> None:
+    """Broadcasting (B, 1) over (B, C, H, W) from the right would mix rows: B and H are equal here."""
+    batch, shape = 2, (3, 2, 2)
+    value = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [helper.make_node("Add", ["memory", "memory"], ["memory_next"], name="double")],
+        "g",
+        [value("memory", TensorProto.FLOAT, ["batch", *shape])],
+        [value("memory_next", TensorProto.FLOAT, ["batch", *shape])],
+    )
+    model = helper.make_model(body, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    pair = replace(tiny_graph_spec().states[0], input="memory", output="memory_next", shape=shape, initial=1.0)
+    wrapped = with_controls(model, replace(tiny_graph_spec(), states=(pair,)), TritonBackend.ONNXRUNTIME)
+    onnx.checker.check_model(wrapped, full_check=True)
+    session = ort.InferenceSession(wrapped.SerializeToString(), providers=["CPUExecutionProvider"])
+    memory = np.arange(24, dtype=np.float32).reshape(batch, *shape)
+    flags = {START: np.array([[True], [False]]), READY: np.array([[True], [False]])}
+    found, _ = session.run(None, {"memory": memory, CORRID: np.zeros((batch, 1), np.int64), **flags})
+    np.testing.assert_array_equal(found[0], np.full(shape, 2.0))
+    np.testing.assert_array_equal(found[1], memory[1])

@@ -49,6 +49,9 @@ def edit(engine: Path, **changed: Any) -> None:
     sidecar_path(engine).write_text(sidecar_text(replace(sidecar, fingerprint=fingerprint)), encoding="utf-8")
 
 
+FLAGS_8_6 = ("EXPLICIT_BATCH", "no TF32", "PROFILE_SHARING_0806")
+
+
 @GENERATIONS
 def test_an_engine_is_written_with_what_it_was_built_from_on_and_with(
     bundle: Bundle, tmp_path: Path, generation: Generation
@@ -72,7 +75,8 @@ def test_an_engine_is_written_with_what_it_was_built_from_on_and_with(
         driver="any" if anywhere else "12.6",
         l4t="any" if anywhere else "none",
         profiles=(1, 2, 4),
-        flags=("EXPLICIT_BATCH",) if generation is Generation.V8_6 else ("STRONGLY_TYPED",),
+        flags=FLAGS_8_6 if generation is Generation.V8_6 else ("STRONGLY_TYPED", "no TF32"),
+        rules=0,
     )
     assert read_engine(done.path, done.sidecar.fingerprint) == data
 
@@ -105,7 +109,7 @@ OTHERWISE: dict[str, tuple[Any, str]] = {
     "compute_capability": ("7.2", "the compute capability was 7.2 when it was built and is 8.7 here"),
     "driver": ("12.2", "the driver's CUDA was 12.2 when it was built and is 12.6 here"),
     "l4t": ("36.4.3", "the Jetson release (L4T) was 36.4.3 when it was built and is none here"),
-    "profiles": ((1, 8), "its track buckets was 1, 8 when it was built and is 1, 2, 4 here"),
+    "profiles": ((1, 8), "its list of track buckets was 1, 8 when it was built and is 1, 2, 4 here"),
 }
 
 
@@ -121,7 +125,7 @@ def test_each_difference_is_explained_and_built_again(bundle: Bundle, workshop: 
 
 
 def test_every_part_of_the_fingerprint_but_the_flags_is_a_reason(bundle: Bundle, workshop: Workshop) -> None:
-    assert {*OTHERWISE, "flags"} == {one.name for one in fields(Fingerprint)}
+    assert {*OTHERWISE, "flags", "rules"} == {one.name for one in fields(Fingerprint)}
     edit(made(bundle, workshop).path, flags=("FP16",))
     assert not made(bundle, workshop).fresh
 
@@ -160,7 +164,9 @@ def test_the_timing_cache_is_kept_and_handed_to_the_next_build(
         assert not cache.exists()
         return
     first = cache.read_bytes()
-    build_engine(bundle, bundle.graph(), F16, workshop)
+    replace_graph(bundle.path, tiny().SerializeToString())
+    again = Bundle.open(bundle.path)
+    build_engine(again, again.graph(), F32, workshop)
     assert cache.read_bytes().startswith(first) and len(cache.read_bytes()) > len(first)
 
 
@@ -183,3 +189,15 @@ def test_float16_of_a_quantized_graph_is_refused(bundle: Bundle, workshop: Works
         build_engine(bundle, graph, F16, workshop)
     message_of(raised)
     assert not workshop.folder.exists()
+
+
+def test_float16_made_by_other_rules_is_built_again(
+    bundle: Bundle, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = build_engine(bundle, bundle.graph(), F16, workshop)
+    assert first.sidecar.fingerprint.rules > 0 == made(bundle, workshop).sidecar.fingerprint.rules
+    assert not build_engine(bundle, bundle.graph(), F16, workshop).fresh
+    monkeypatch.setattr("crystaledge_export.trt.build.HALF_RULES", first.sidecar.fingerprint.rules + 1)
+    again = build_engine(bundle, bundle.graph(), F16, workshop)
+    assert again.fresh and again.reasons == ("float16 graphs are made by other rules now",)
+    assert not made(bundle, workshop).fresh, "float32 is the bundle's own file"

@@ -75,7 +75,6 @@ def test_an_unknown_graph_is_refused(bundle: Bundle) -> None:
     message_of(raised)
 
 
-@pytest.mark.xfail(strict=True, reason="the message speaks of a graph None, although none was named")
 def test_a_bundle_for_the_cpu_alone_is_refused_in_its_own_words(bundle: Bundle) -> None:
     alone = replace(bundle, manifest=replace(bundle.manifest, graphs=(ON_CPU,)))
     with pytest.raises(UsageError) as raised:

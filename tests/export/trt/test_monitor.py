@@ -62,7 +62,6 @@ def test_a_fault_of_the_callback_is_raised_and_not_taken_for_a_failed_build() ->
         build_plan(fake_module(), request_of(say=say))
 
 
-@pytest.mark.xfail(strict=True, reason="Ctrl-C while TensorRT computes is raised where pybind swallows it, and is lost")
 @GENERATIONS
 def test_ctrl_c_while_tensorrt_computes_is_raised(generation: Generation) -> None:
     assert threading.current_thread() is threading.main_thread()

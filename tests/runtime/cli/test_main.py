@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 from typing import Protocol
 
 import pytest
@@ -12,6 +16,8 @@ from crystaledge.cli import main as cli
 from crystaledge.cli.verb import Outcome, Verb
 from crystaledge.errors import CrystalEdgeError, GateFailedError, UsageError
 from crystaledge.extras import load
+from crystaledge.system import System
+from crystaledge_benchmarks.assets import embedded_bundle
 
 OUTCOME = Outcome(text="done", data={"a": 1})
 
@@ -118,3 +124,28 @@ def test_all_verbs_are_registered_and_light() -> None:
 
 def test_errors_have_a_status() -> None:
     assert CrystalEdgeError.exit_status == 2 and GateFailedError.exit_status == 1
+
+
+def test_sigterm_ends_a_verb_as_ctrl_c_does(tmp_path: Path) -> None:
+    """A service manager stops a run: the state file is written, and nothing is said but one line."""
+    state = tmp_path / "tracks.state"
+    bundle = embedded_bundle(System.MNEMOSYNE)
+    command = ["run", str(bundle), "--source", "synthetic", "--snapshot", str(state)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "crystaledge.cli.main", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("{"), "it runs"
+    process.terminate()
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130 and told == "crystaledge: interrupted\n"
+    assert state.is_file()
+
+
+def test_the_handler_that_was_there_is_there_again() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    assert cli.main(["systems", "--json"]) == 0
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -20,7 +20,7 @@ from crystaledge.doctor.cures import Part, cure_of
 from crystaledge.doctor.doctor import Answer, ask, examine
 from crystaledge.doctor.tiny_graph import TINY_GRAPH
 from crystaledge.engine.trt.cuda_python import CudaPython
-from crystaledge.errors import CrystalEdgeError, DeviceError
+from crystaledge.errors import CrystalEdgeError, DeviceError, MissingExtraError
 from tests.support.fake_cuda import FakeDriver
 
 ORIN = Board(model="NVIDIA Jetson Orin Nano", l4t="36.4.3", jetpack="6.2")
@@ -53,27 +53,30 @@ def test_where_there_is_no_device_the_answer_is_not_run_and_no_crash() -> None:
     try:
         CudaPython()
     except CrystalEdgeError:
-        told = ask("cuda")
-        assert not told.works and not told.missing and "No CUDA driver" in told.detail
-        assert "No CUDA driver" in ask("tensorrt-rtx").detail
+        for thing in ("cuda", "tensorrt-rtx"):
+            told = ask(thing)
+            assert told.health is Health.NOT_RUN and told.part is Part.DRIVER
+            assert told.detail.startswith("no CUDA device: No CUDA driver can be loaded")
     else:
         pytest.skip("there is a CUDA device here; it is tried in test_device.py")
 
 
 @pytest.mark.parametrize(
-    ("told", "health"),
+    "told",
     [
-        (Answer(works=True, missing=False, detail="ran"), Health.WORKS),
-        (Answer(works=False, missing=True, detail="not installed"), Health.MISSING),
-        (Answer(works=False, missing=False, detail="No CUDA driver can be loaded"), Health.NOT_RUN),
-        (Answer(works=False, missing=False, detail="crashed its process with SIGSEGV"), Health.BROKEN),
+        Answer(health=Health.WORKS, detail="ran"),
+        Answer(health=Health.MISSING, detail="not installed", part=Part.TENSORRT),
+        Answer(health=Health.MISSING, detail="no bindings", part=Part.CUDA_BINDINGS),
+        Answer(health=Health.NOT_RUN, detail="no CUDA device", part=Part.DRIVER),
+        Answer(health=Health.BROKEN, detail="crashed its process with SIGSEGV"),
     ],
+    ids=lambda told: told.detail,
 )
-def test_a_probe_is_taken_at_its_word(monkeypatch: pytest.MonkeyPatch, told: Answer, health: Health) -> None:
+def test_a_probe_is_taken_at_its_word(monkeypatch: pytest.MonkeyPatch, told: Answer) -> None:
     answering(monkeypatch, told)
     check = by_name(examine())["tensorrt"]
-    assert check.health is health and told.detail in check.detail
-    assert bool(check.cure) == (health in (Health.MISSING, Health.NOT_RUN))
+    assert check.health is told.health and check.detail == told.detail
+    assert check.cure == ("" if told.part is None else cure_of(told.part, DESKTOP))
 
 
 def test_a_probe_that_crashes_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +84,7 @@ def test_a_probe_that_crashes_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     run = subprocess.run
     monkeypatch.setattr(subprocess, "run", lambda command, **rest: run(crash, **rest))
     told = ask("tensorrt")
-    assert not told.works and told.detail == "crashed its process with SIGSEGV when it was tried"
+    assert told == Answer(health=Health.BROKEN, detail="crashed its process with SIGSEGV when it was tried")
 
 
 @pytest.mark.parametrize("program", ["print('no json')", "raise SystemExit('bad luck')", "print('{}')"])
@@ -109,11 +112,22 @@ def test_a_device_that_fails_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(probe, "open_cuda", broken)
     monkeypatch.setattr(probe, "load_module", lambda flavour: SimpleNamespace(__version__="10.3.0"))
     told = probe.answer("tensorrt")
-    assert told == {
-        "works": False,
-        "missing": False,
-        "detail": "version 10.3.0 is installed, but there is no device to run it on: CUDA's cuInit failed.",
-    }
+    assert told == {"health": "not run", "part": "driver", "detail": "no CUDA device: CUDA's cuInit failed."}
+
+
+def test_missing_bindings_are_what_is_missing_and_not_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking() -> Any:
+        msg = "cuda-bindings is not installed"
+        raise MissingExtraError(msg)
+
+    monkeypatch.setattr(probe, "open_cuda", lacking)
+    monkeypatch.setattr(probe, "load_module", lambda flavour: SimpleNamespace(__version__="10.3.0"))
+    for thing in ("cuda", "tensorrt"):
+        assert probe.answer(thing) == {
+            "health": "missing",
+            "part": "cuda-bindings",
+            "detail": "cuda-bindings is not installed",
+        }
 
 
 @pytest.mark.parametrize("part", Part)
@@ -131,7 +145,7 @@ def test_the_cure_suits_the_board() -> None:
 def test_a_jetson_is_told_that_its_environment_hides_tensorrt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/nv_tegra_release").write_text("# R36 (release), REVISION: 4.3, GCID: 38968081, BOARD: generic\n")
-    answering(monkeypatch, Answer(works=False, missing=True, detail="not installed"))
+    answering(monkeypatch, Answer(health=Health.MISSING, detail="not installed", part=Part.TENSORRT))
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     found = by_name(examine(tmp_path))
     assert "L4T 36.4.3, JetPack 6.2" in found["board"].detail
@@ -147,6 +161,6 @@ def test_the_command_says_no_where_nothing_runs(
     assert main(["doctor", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["engines"] == ["onnxruntime"]
     monkeypatch.setattr(doctor, "TINY_GRAPH", b"broken")
-    answering(monkeypatch, Answer(works=False, missing=True, detail="not installed"))
+    answering(monkeypatch, Answer(health=Health.MISSING, detail="not installed", part=Part.TENSORRT))
     assert main(["doctor"]) == 1
     assert "engines that run here: none" in capsys.readouterr().out

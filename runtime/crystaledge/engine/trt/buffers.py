@@ -46,7 +46,12 @@ class StepBuffers:
 
     def addresses(self, side: int) -> Mapping[str, int]:
         """Device address of every tensor; `side` (0 or 1) says which buffer of each pair is read."""
-        found = {name: self._pointers[name] for name in (*self._observed, *self._results)}
+        fixed = {name: self._pointers[name] for name in (*self._observed, *self._results)}
+        return {**fixed, **self.state_addresses(side)}
+
+    def state_addresses(self, side: int) -> Mapping[str, int]:
+        """Those of the states alone: all that differs between the sides."""
+        found = {}
         for pair in self._states:
             found[pair.input] = self._pairs[pair.input][side]
             found[pair.output] = self._pairs[pair.input][1 - side]
@@ -72,6 +77,21 @@ class StepBuffers:
             self._cuda.download(self._bytes[name], self._pointers[name], stream)
         for pair in self._states:
             self._cuda.download(self._bytes[pair.output], self._pairs[pair.input][1 - side], stream)
+
+    def wipe_states(self, stream: Any) -> None:
+        """Overwrite all that is left of anybody's state, on both sides; in the order of the stream."""
+        for pair in self._states:
+            for pointer in self._pairs[pair.input]:
+                self._cuda.clear(pointer, self._rows * row_bytes(pair.shape), stream)
+            self._bytes[pair.input][:] = 0
+            self._bytes[pair.output][:] = 0
+
+    def wipe(self, stream: Any) -> None:
+        """Overwrite states, frames and results: they are personal data."""
+        self.wipe_states(stream)
+        for name, pointer in self._pointers.items():
+            self._cuda.clear(pointer, self._bytes[name].nbytes, stream)
+            self._bytes[name][:] = 0
 
     def close(self) -> None:
         """Free everything; arrays of `host` must not be touched any more."""

@@ -94,6 +94,10 @@ class Cuda(ABC):
         """Copy on the device, in the order of the stream."""
 
     @abstractmethod
+    def clear(self, pointer: int, nbytes: int, stream: Any) -> None:
+        """Overwrite device bytes with zeros, in the order of the stream."""
+
+    @abstractmethod
     def make_stream(self) -> Any:
         """A stream that does not wait for the default one."""
 

@@ -95,6 +95,11 @@ class PyCuda(Cuda):
         with _translated():
             driver.memcpy_dtod_async(target, source, nbytes, stream)
 
+    def clear(self, pointer: int, nbytes: int, stream: Any) -> None:
+        """See `Cuda.clear`."""
+        with _translated():
+            driver.memset_d8_async(pointer, 0, nbytes, stream)
+
     def make_stream(self) -> Any:
         """See `Cuda.make_stream`."""
         with _translated():

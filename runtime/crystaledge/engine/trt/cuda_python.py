@@ -30,8 +30,8 @@ def load_bindings() -> Any:
             return import_module(name)
         except ImportError:
             continue
-    msg = "Using a CUDA device needs the package 'cuda-bindings', which is not installed; get it with: "
-    msg += "pip install 'crystaledge[cuda]'"
+    msg = "Using a CUDA device needs the package 'cuda-bindings' of its CUDA's version, which is not installed; "
+    msg += "`crystaledge doctor` names it for this board."
     raise MissingExtraError(msg)
 
 
@@ -109,6 +109,10 @@ class CudaPython(Cuda):
         """See `Cuda.copy`."""
         self._call("cuMemcpyDtoDAsync", target, source, nbytes, stream)
 
+    def clear(self, pointer: int, nbytes: int, stream: Any) -> None:
+        """See `Cuda.clear`."""
+        self._call("cuMemsetD8Async", pointer, 0, nbytes, stream)
+
     def make_stream(self) -> Any:
         """See `Cuda.make_stream`."""
         return self._call("cuStreamCreate", _STREAM_NON_BLOCKING)
@@ -169,9 +173,14 @@ class CudaPython(Cuda):
 
     def reset(self) -> None:
         """See `Cuda.reset`."""
-        self._call("cuDevicePrimaryCtxRelease", self._device)
-        self._call("cuDevicePrimaryCtxReset", self._device)
-        self._context = self._call("cuDevicePrimaryCtxRetain", self._device)
+        self._context = None  # so that nobody releases it twice, whatever fails below
+        try:
+            self._call("cuDevicePrimaryCtxRelease", self._device)
+            self._call("cuDevicePrimaryCtxReset", self._device)
+            self._context = self._call("cuDevicePrimaryCtxRetain", self._device)
+        except DeviceError as error:
+            msg = f"{error} The device does not come back in this process; start it again (--restore takes up tracks)."
+            raise DeviceError(msg) from error
 
     def close(self) -> None:
         """See `Cuda.close`."""
@@ -184,9 +193,8 @@ class CudaPython(Cuda):
         function: Callable[..., tuple[Any, ...]] = getattr(self._driver, name)
         try:
             code, *answer = function(*arguments)
-        except RuntimeError as error:  # the bindings found no driver to load
-            msg = f"No CUDA driver can be loaded ({str(error).splitlines()[0]}); install NVIDIA's driver."
-            raise DeviceError(msg) from error
+        except RuntimeError as error:
+            raise DeviceError(_unloadable(str(error).splitlines()[0])) from error
         if int(code) != 0:
             msg = f"CUDA's {name} failed with {_code_name(code)}{_hint(int(code))}"
             raise DeviceError(msg)
@@ -201,6 +209,13 @@ _HINTS = {
         "; the driver is older than this CUDA: update the driver, or install an older cuda-bindings.",
     ),
 }
+
+
+def _unloadable(why: str) -> str:
+    """The bindings found no driver, or one that lacks what they ask of it."""
+    if "not found" in why and "unction" in why:
+        return f"The CUDA driver is older than these bindings ({why}); update it, or install older cuda-bindings."
+    return f"No CUDA driver can be loaded ({why}); install NVIDIA's driver."
 
 
 def _hint(code: int) -> str:

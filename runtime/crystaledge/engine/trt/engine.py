@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections.abc import Sequence
+from contextlib import suppress
 
 from crystaledge.engine.base import BoundStep, Engine
 from crystaledge.engine.states import StateMemory
@@ -47,7 +48,9 @@ class TensorRtEngine(Engine):
         self.name = flavour.value
         self.device = cuda.facts()
         self.version = module.__version__
-        self._plan, self._module, self._cuda, self._capture = plan, module, cuda, capture
+        self._plan, self._module, self._cuda = plan, module, cuda
+        # TensorRT-RTX replaces its kernels while it runs and has CUDA graphs of its own; a capture would pin the first.
+        self._capture = capture and flavour is Flavour.TENSORRT
         self._policy = policy or (HostMemory.MAPPED if self.device.integrated else HostMemory.DEVICE)
         self._bound: dict[tuple[int, int], TensorRtStep] = {}
         self._memories: list[DeviceStates] = []
@@ -89,17 +92,14 @@ class TensorRtEngine(Engine):
         self._cuda.reset()
         self._engine = self._open()
         for memory in self._memories:
-            memory.renew()
+            memory.revive()
 
     def close(self) -> None:
         """Free everything on the device in order; the engine is done after that."""
-        try:
-            for step in self._bound.values():
-                step.close()
-            for memory in self._memories:
-                memory.release()
-        except DeviceError:
-            pass  # a context that failed takes all of it along
+        parts: list[TensorRtStep | DeviceStates] = [*self._bound.values(), *self._memories]
+        for part in parts:
+            with suppress(DeviceError):  # a context that failed takes all of it along
+                part.close()
         self._memories.clear()
         if self._engine is not None:
             with self._cuda.current():  # TensorRT frees what it has where it was made
@@ -126,6 +126,7 @@ class TensorRtEngine(Engine):
             cuda=self._cuda,
             policy=self._policy,
             capture=self._capture,
+            log=log_of(self._module.ILogger),
         )
 
     def _deserialised(self, log: Log) -> TrtEngine | None:

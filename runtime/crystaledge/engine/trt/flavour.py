@@ -20,7 +20,7 @@ class Flavour(Enum):
 
 
 _MODULES = {
-    Flavour.TENSORRT: ("tensorrt", "tensorrt_lean"),
+    Flavour.TENSORRT: ("tensorrt",),
     Flavour.TENSORRT_RTX: ("tensorrt_rtx",),
 }
 _CURES = {
@@ -46,7 +46,7 @@ def load_module(flavour: Flavour) -> TrtModule:
             if not isinstance(error, ModuleNotFoundError):
                 reasons.append(f"{name} cannot be loaded ({str(error).splitlines()[0]})")
     why = "; ".join(reasons) or "it is not installed"
-    msg = f"Running a graph in {flavour.value} needs TensorRT's Python package: {why}. Get it: {_CURES[flavour]}."
+    msg = f"The backend {flavour.value} needs TensorRT's Python package: {why}. Get it: {_CURES[flavour]}."
     raise MissingExtraError(msg)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from functools import cache
 from typing import Any
 
@@ -17,8 +16,8 @@ class Log:
     """Errors and warnings since the last `clear`; `native` is what TensorRT is given."""
 
     def __init__(self, base: Any) -> None:
-        self._errors: deque[str] = deque(maxlen=_KEPT)
-        self.warnings: deque[str] = deque(maxlen=_KEPT)
+        self._errors: list[str] = []
+        self.warnings: list[str] = []
         # A subclass of `Logger` is never called back (TensorRT-RTX 1.7); one of `ILogger` is.
         kind = type("_Native", (base,), {"log": lambda native, severity, text: self._note(int(severity), text)})
         self.native = kind()
@@ -30,14 +29,13 @@ class Log:
 
     def reason(self) -> str:
         """The first error since the last `clear`, in one line: what follows it are its consequences."""
-        errors = [text for text in self._errors if not all(mark in text for mark in _NOISE)] or list(self._errors)
+        errors = [text for text in self._errors if not all(mark in text for mark in _NOISE)] or self._errors
         return " ".join(errors[0].split()) if errors else "it gave no reason"
 
     def _note(self, severity: int, text: str) -> None:
-        if severity < _WARNING:
-            self._errors.append(text)
-        elif severity == _WARNING:
-            self.warnings.append(text)
+        kept = self._errors if severity < _WARNING else self.warnings
+        if severity <= _WARNING and len(kept) < _KEPT:  # the first are causes, the rest consequences
+            kept.append(text)
 
 
 @cache

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from crystaledge.board import NONE, read_board
+from contextlib import ExitStack
+
+from crystaledge.board import read_board
 from crystaledge.engine.base import Engine
 from crystaledge.engine.select import EngineRequest
+from crystaledge.engine.trt.built import built_precision
 from crystaledge.engine.trt.cuda import Cuda, DeviceFacts
 from crystaledge.engine.trt.cuda_python import CudaPython
 from crystaledge.engine.trt.engine import TensorRtEngine
 from crystaledge.engine.trt.flavour import Flavour, load_module
 from crystaledge.engine.trt.precision import BuiltPrecision
-from crystaledge.engine.trt.sidecar import ANY, Fingerprint, built_flags, engine_folder, engine_path, read_engine
+from crystaledge.engine.trt.sidecar import ANY, Fingerprint, engine_folder, engine_path, read_engine
 from crystaledge.engine.trt.surface import TrtModule
 from crystaledge.errors import MissingExtraError
 from crystaledge.extras import load
 from crystaledge.files import sha256_of
-from crystaledge.manifest.model import GraphSpec, Precision
+from crystaledge.manifest.model import GraphSpec
 
 
 def open_tensorrt(request: EngineRequest) -> Engine:
@@ -29,11 +32,11 @@ def open_tensorrt(request: EngineRequest) -> Engine:
     """
     flavour = Flavour(request.options.backend.value)
     module, cuda = load_module(flavour), open_cuda()
-    try:
-        return _open(request, flavour, module, cuda)
-    except BaseException:
-        cuda.close()
-        raise
+    with ExitStack() as undo:
+        undo.callback(cuda.close)
+        engine = _open(request, flavour, module, cuda)
+        undo.pop_all()
+    return engine
 
 
 def _open(request: EngineRequest, flavour: Flavour, module: TrtModule, cuda: Cuda) -> Engine:
@@ -47,7 +50,6 @@ def _open(request: EngineRequest, flavour: Flavour, module: TrtModule, cuda: Cud
         flavour=flavour,
         version=module.__version__,
         device=cuda.facts() if flavour is Flavour.TENSORRT else None,
-        flags=built_flags(path),
     )
     plan = read_engine(path, here)
     return TensorRtEngine(graph, plan, flavour=flavour, module=module, cuda=cuda, policy=options.host_memory)
@@ -71,11 +73,6 @@ def open_cuda() -> Cuda:
         return cuda
 
 
-def built_precision(graph: GraphSpec) -> BuiltPrecision:
-    """The precision that a graph has by itself."""
-    return BuiltPrecision.INT8 if graph.precision is Precision.INT8 else BuiltPrecision.FLOAT32
-
-
 def fingerprint_of(
     graph: GraphSpec,
     model: bytes,
@@ -84,7 +81,8 @@ def fingerprint_of(
     flavour: Flavour,
     version: str,
     device: DeviceFacts | None,
-    flags: tuple[str, ...],
+    flags: tuple[str, ...] = (),
+    rules: int = 0,
 ) -> Fingerprint:
     """What an engine of that graph depends on here.
 
@@ -101,7 +99,8 @@ def fingerprint_of(
         device=ANY if device is None else device.name,
         compute_capability=ANY if device is None else device.compute_capability,
         driver=ANY if device is None else device.driver,
-        l4t=ANY if device is None else (read_board().l4t or NONE),
+        l4t=ANY if device is None else read_board().l4t,
         profiles=graph.batch.buckets,
         flags=flags,
+        rules=rules,
     )

@@ -37,7 +37,9 @@ class Fingerprint:
     profiles: tuple[Annotated[int, Bounds(1)], ...]
     """Rows of each optimization profile."""
     flags: tuple[str, ...]
-    """Network and builder flags by name: their numbers change from version to version."""
+    """Network and builder flags by name: their numbers change from version to version. Told, never compared."""
+    rules: int
+    """Version of the rules that made the typed graph from the bundle's; 0 where the bundle's file was built."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +64,10 @@ _WORDS = {
     "compute_capability": "the compute capability",
     "driver": "the driver's CUDA",
     "l4t": "the Jetson release (L4T)",
-    "profiles": "its track buckets",
-    "flags": "its build flags",
+    "profiles": "its list of track buckets",
 }
+_NOT_COMPARED = ("flags", "rules")
+"""The builder's affair: `build` looks at the rules itself, and the flags follow from the rest."""
 ANY = "any"
 
 
@@ -103,11 +106,6 @@ def read_sidecar(engine: Path) -> Sidecar:
     return loads(Sidecar, text, where=str(path), error=BundleError)
 
 
-def built_flags(engine: Path) -> tuple[str, ...]:
-    """Flags that an engine was built with: they are its builder's affair, and never a reason to build again."""
-    return read_sidecar(engine).fingerprint.flags if engine.is_file() else ()
-
-
 def read_engine(engine: Path, here: Fingerprint) -> bytes:
     """The engine's bytes, if it was built for what is here.
 
@@ -139,6 +137,8 @@ def sidecar_text(sidecar: Sidecar) -> str:
 
 def _differences(built: Fingerprint, here: Fingerprint) -> Iterator[str]:
     for one in fields(Fingerprint):
+        if one.name in _NOT_COMPARED:
+            continue
         was, is_now = getattr(built, one.name), getattr(here, one.name)
         if was == is_now or ANY in (was, is_now):
             continue

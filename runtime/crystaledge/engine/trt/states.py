@@ -45,6 +45,8 @@ class DeviceStates(StateMemory):
         self._pool: dict[str, int] = {}
         self._staging: dict[str, HostBlock] = {}
         self._memory = ExitStack()
+        with cuda.current():
+            self._stream = cuda.make_stream()
         self._stale: set[int] = set()
         """Slots whose row on the device is older than the host's."""
         self._resident: dict[TensorRtStep, tuple[tuple[int, ...], int]] = {}
@@ -61,7 +63,7 @@ class DeviceStates(StateMemory):
     def reset(self, slot: int) -> None:
         """See `StateMemory.reset`."""
         super().reset(slot)
-        self._touch(slot)
+        self._touch(slot, wipe=True)
 
     def load(self, slot: int, state: Mapping[str, Array]) -> None:
         """See `StateMemory.load`."""
@@ -75,11 +77,15 @@ class DeviceStates(StateMemory):
             raise ContractError(msg)
         wanted = tuple(slots)
         with self._cuda.current():
-            if self._resident.pop(step, None) != (wanted, step.taken):
-                self._bring(step, wanted)
-            step.enqueue()
-            self._scatter(step, wanted)
-            self._cuda.synchronise(step.stream)
+            try:
+                if self._resident.pop(step, None) != (wanted, step.taken):
+                    self._bring(step, wanted)
+                step.enqueue()
+                self._scatter(step, wanted)
+                self._cuda.synchronise(step.stream)
+            except BaseException:
+                self._stale.update(wanted)  # whatever lies on the device now, the host's rows count
+                raise
         self._resident[step] = wanted, step.taken
         for state in rows:
             self._arrays[state.name][slots] = state.following
@@ -89,6 +95,12 @@ class DeviceStates(StateMemory):
         self._pool, self._staging, self._resident = {}, {}, {}
         self._memory = ExitStack()
 
+    def revive(self) -> None:
+        """Begin anew on a device that has come back."""
+        with self._cuda.current():
+            self._stream = self._cuda.make_stream()
+        self.renew()
+
     def renew(self) -> None:
         """Make room for as many slots as the host has; their rows are brought when they are wanted."""
         self._take(self._allocated(len(next(iter(self.arrays.values()), ()))))
@@ -96,8 +108,22 @@ class DeviceStates(StateMemory):
     def release(self) -> None:
         """Free what lies on the device."""
         with self._cuda.current():
+            self._wipe()
             self._memory.close()
         self.lost()
+
+    def close(self) -> None:
+        """Free everything on the device."""
+        self.release()
+        with self._cuda.current():
+            self._cuda.drop_stream(self._stream)
+
+    def _wipe(self) -> None:
+        for name, pointer in self._pool.items():
+            block = self._staging[name].array
+            self._cuda.clear(pointer, block.nbytes, self._stream)
+            block[:] = 0
+        self._cuda.synchronise(self._stream)
 
     def _allocated(self, capacity: int) -> _Memory:
         """Memory for so many slots; all of it or none."""
@@ -115,10 +141,22 @@ class DeviceStates(StateMemory):
         self._pool, self._staging, self._memory = memory.pool, memory.staging, memory.closing
         self._stale = set(range(len(next(iter(self.arrays.values()), ()))))
 
-    def _touch(self, slot: int) -> None:
+    def _touch(self, slot: int, *, wipe: bool = False) -> None:
+        """The host's row is the newest now. A track that ended leaves nothing of itself on the device."""
         self._stale.add(slot)
-        for step in [s for s, (slots, _) in self._resident.items() if slot in slots]:
+        left = [step for step, (slots, _) in self._resident.items() if slot in slots]
+        for step in left:
             del self._resident[step]
+        if not wipe:
+            return
+        with self._cuda.current():
+            for name, size in self._row_bytes.items():
+                self._staging[name].array[slot * size : (slot + 1) * size] = 0
+                self._cuda.clear(self._pool[name] + slot * size, size, self._stream)
+            for step in left:
+                step.wipe_states()
+                self._cuda.synchronise(step.stream)
+            self._cuda.synchronise(self._stream)
 
     def _bring(self, step: TensorRtStep, slots: tuple[int, ...]) -> None:
         """The states of some slots, from the host or the pool, to where the step reads them."""

@@ -1,4 +1,4 @@
-"""One graph at one bucket in TensorRT: fixed addresses, one execution context and one captured graph for each side."""
+"""One graph at one bucket in TensorRT: one execution context, and a captured graph for each side of its buffers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from crystaledge.engine.base import BoundStep
 from crystaledge.engine.trt.buffers import StepBuffers
 from crystaledge.engine.trt.cuda import Cuda, HostMemory
+from crystaledge.engine.trt.logger import Log
 from crystaledge.engine.trt.surface import TrtContext, TrtEngine
 from crystaledge.errors import DeviceError, EngineError
 from crystaledge.manifest.model import GraphSpec
@@ -34,6 +35,7 @@ class TensorRtStep(BoundStep):
         rows: size of the bucket, at least `batch`; surplus rows are computed and never seen.
         profile: the engine's optimization profile of that size.
         capture: record CUDA graphs, where the backend can.
+        log: where TensorRT says why it refused something.
     """
 
     def __init__(
@@ -47,23 +49,23 @@ class TensorRtStep(BoundStep):
         cuda: Cuda,
         policy: HostMemory,
         capture: bool,
+        log: Log,
     ) -> None:
-        self._cuda, self._graph, self._rows = cuda, graph, rows
+        self._cuda, self._graph, self._rows, self._log = cuda, graph, rows, log
         self._closing = ExitStack()
         self._captured: list[Any] = []
         self.side = 0
         """Which buffer of each state pair is read next."""
         self.taken = 0
         """Steps so far: whoever left states in the buffers sees by it whether they are still there."""
-        self._contexts: list[TrtContext] = []
+        self._context: TrtContext | None = None
         with cuda.current():
             self.stream = cuda.make_stream()
             self._closing.callback(cuda.drop_stream, self.stream)
             try:
                 self.buffers = StepBuffers(cuda, graph, rows, policy)
                 self._closing.callback(self.buffers.close)
-                for side in SIDES:
-                    self._contexts.append(self._context(engine, profile, side))
+                self._context = self._made(engine, profile)
                 super().__init__(graph, batch, buffer=lambda spec: self.buffers.host[spec.name][:batch])
                 if capture:
                     self._capture()
@@ -108,8 +110,13 @@ class TensorRtStep(BoundStep):
     def close(self) -> None:
         """Free everything, in the order that CUDA and TensorRT want."""
         with self._cuda.current():
+            self.buffers.wipe(self.stream)
             self._cuda.synchronise(self.stream)
             self._let_go()
+
+    def wipe_states(self) -> None:
+        """Overwrite what is left of tracks that have ended."""
+        self.buffers.wipe_states(self.stream)
 
     def _abandon(self) -> None:
         """Let go of a step that could not be made; what the device says to that is less than what went wrong before."""
@@ -117,22 +124,32 @@ class TensorRtStep(BoundStep):
             self._cuda.synchronise(self.stream)
             self._let_go()
         except DeviceError:
-            self._contexts.clear()
+            self._context = None
 
     def _let_go(self) -> None:
         """Captured graphs, then contexts, then the memory that they point to."""
         while self._captured:
             self._cuda.drop_graph(self._captured.pop())
-        self._contexts.clear()
+        self._context = None
         self.inputs, self.outputs = {}, {}
         self._closing.close()
 
     def _put(self, side: int) -> None:
+        assert self._context is not None
+        self._point(self._context, side)
         self.buffers.upload_observed(self.stream)
-        if not self._contexts[side].execute_async_v3(self._cuda.handle(self.stream)):
-            msg = f"TensorRT refused to run the graph {self._graph.name!r} with {self._rows} rows."
+        if not self._context.execute_async_v3(self._cuda.handle(self.stream)):
+            self._cuda.synchronise(self.stream)  # a failure of the device shows here, as what it is
+            msg = f"TensorRT refused to run {self._graph.name!r} with {self._rows} rows: {self._log.reason()}."
             raise EngineError(msg)
         self.buffers.download(side, self.stream)
+
+    def _point(self, context: TrtContext, side: int) -> None:
+        """Let the context read the states of one side and write those of the other."""
+        for name, address in self.buffers.state_addresses(side).items():
+            if not context.set_tensor_address(name, address):
+                msg = f"TensorRT does not take an address for {name!r}: {self._log.reason()}."
+                raise EngineError(msg)
 
     def _capture(self) -> None:
         """Run each side once, so that TensorRT has set itself up, then record it."""
@@ -147,20 +164,22 @@ class TensorRtStep(BoundStep):
             finally:  # a stream that goes on recording could not even be let go of
                 self._captured.append(self._cuda.end_capture(self.stream))
 
-    def _context(self, engine: TrtEngine, profile: int, side: int) -> TrtContext:
+    def _made(self, engine: TrtEngine, profile: int) -> TrtContext:
+        self._log.clear()
         context = engine.create_execution_context()
         if context is None:
-            msg = "TensorRT could not make an execution context; the device may be out of memory."
+            msg = f"TensorRT could not make an execution context: {self._log.reason()}; is the device out of memory?"
             raise EngineError(msg)
         sound = _takes_profile(context, profile, self._cuda.handle(self.stream))
         self._cuda.synchronise(self.stream)
         for spec in self._graph.inputs:
             sound = sound and context.set_input_shape(spec.name, (self._rows, *spec.row_shape))
-        for name, address in self.buffers.addresses(side).items():
+        for name, address in self.buffers.addresses(SIDES[0]).items():
             sound = sound and context.set_tensor_address(name, address)
-        missing = list(context.infer_shapes()) if sound else ["the profile, a shape or an address"]
+        missing = _missing(context) if sound else ["the profile, a shape or an address"]
         if missing:
-            msg = f"TensorRT does not take {', '.join(missing)} for {self._rows} rows of {self._graph.name!r}."
+            told = f"{', '.join(missing)} for {self._rows} rows of {self._graph.name!r}"
+            msg = f"TensorRT does not take {told}: {self._log.reason()}."
             raise EngineError(msg)
         return context
 
@@ -171,3 +190,11 @@ def _takes_profile(context: TrtContext, profile: int, stream: int) -> bool:
         return context.set_optimization_profile_async(profile, stream)
     except RuntimeError:
         return False
+
+
+def _missing(context: TrtContext) -> list[str]:
+    """Inputs that lack a shape; TensorRT raises for anything else that is wrong with them."""
+    try:
+        return list(context.infer_shapes())
+    except RuntimeError:
+        return ["the shapes"]
