@@ -91,6 +91,7 @@ def summary_of(record: VerificationRecord, path: str) -> VerificationSummary:
         graph=record.graph,
         graph_sha256=record.graph_sha256,
         engine=record.engine,
+        engine_sha256=None,
         horizon=record.checked_steps[-1],
         sequences=record.verified_on.sequences,
         passed=record.passed,

@@ -10,12 +10,13 @@ import pytest
 from crystaledge.bundle import Bundle
 from crystaledge.bundle_writer import Part, write_bundle
 from crystaledge.cli.main import main
-from crystaledge.deploy import graph_to_run
+from crystaledge.deploy import graph_to_run, why_not
 from crystaledge.errors import BundleError
 from crystaledge.files import sha256_of
 from crystaledge.manifest.model import (
     FileRole,
     GraphChoice,
+    GraphSpec,
     Manifest,
     Precision,
     Target,
@@ -23,6 +24,7 @@ from crystaledge.manifest.model import (
 )
 from crystaledge.pipeline import Pipeline, PipelineOptions
 from tests.support.manifests import CARD, CARD_FILE, GRAPH_FILE, tiny_graph_spec, tiny_manifest
+from tests.support.messages import message_of
 from tests.support.step_graphs import tiny_step_bytes
 
 ENGINE = "onnxruntime"
@@ -32,13 +34,19 @@ RECORD = "records/verify.json"
 
 
 def summary(
-    *, graph: str = INT8, passed: bool = True, engine: str = ENGINE, sha256: str = sha256_of(tiny_step_bytes())
+    *,
+    graph: str = INT8,
+    passed: bool = True,
+    engine: str = ENGINE,
+    sha256: str = sha256_of(tiny_step_bytes()),
+    engine_sha256: str | None = None,
 ) -> VerificationSummary:
     """What a verification of the tiny int8 graph would leave in the manifest."""
     return VerificationSummary(
         graph=graph,
         graph_sha256=sha256,
         engine=engine,
+        engine_sha256=engine_sha256,
         horizon=8,
         sequences=2,
         passed=passed,
@@ -100,6 +108,49 @@ def test_an_unproven_graph_is_refused_unless_told_otherwise(
     bundle = bundle_with(tmp_path / "b", *summaries)
     assert words in refusal(bundle)
     assert graph_to_run(bundle, INT8, engine=ENGINE, unverified=True).name == INT8
+
+
+A, B = sha256_of(b"an engine"), sha256_of(b"another engine")
+
+
+@pytest.mark.parametrize("name", ["step", INT8])
+@pytest.mark.parametrize(("verified", "built"), [(A, B), (A, None), (None, A)], ids=["another", "none", "unnamed"])
+def test_an_engine_file_that_was_not_verified_is_refused(
+    name: str, verified: str | None, built: str | None, tmp_path: Path
+) -> None:
+    bundle = bundle_with(tmp_path / "b", summary(graph=name, engine="tensorrt", engine_sha256=verified))
+    told = "its verification is of another engine file. Run `crystaledge verify --backend tensorrt` again"
+    complaint = why_not(bundle, bundle.graph(name), engine="tensorrt", engine_sha256=built)
+    assert complaint is not None and complaint.startswith(told)
+    asked: list[str] = []
+
+    def which(graph: GraphSpec) -> str | None:
+        asked.append(graph.name)
+        return built
+
+    with pytest.raises(BundleError) as raised:
+        graph_to_run(bundle, name, engine="tensorrt", built=which)
+    assert f"the graph {name!r} is not to be run in tensorrt: {told}" in message_of(raised)
+    assert asked == [name]
+    assert graph_to_run(bundle, name, engine="tensorrt", built=which, unverified=True).name == name
+
+
+@pytest.mark.parametrize("name", ["step", INT8])
+def test_the_engine_file_that_was_verified_runs(name: str, tmp_path: Path) -> None:
+    bundle = bundle_with(tmp_path / "b", summary(graph=name, engine="tensorrt", engine_sha256=A))
+    assert why_not(bundle, bundle.graph(name), engine="tensorrt", engine_sha256=A) is None
+    assert graph_to_run(bundle, name, engine="tensorrt", built=lambda graph: A).name == name
+
+
+def test_an_engine_file_that_failed_is_refused_for_that(tmp_path: Path) -> None:
+    bundle = bundle_with(tmp_path / "b", summary(engine="tensorrt", engine_sha256=A, passed=False))
+    complaint = why_not(bundle, bundle.graph(INT8), engine="tensorrt", engine_sha256=A)
+    assert complaint is not None and "It fails at step 4." in complaint
+
+
+def test_a_verification_of_an_engine_file_says_nothing_of_the_graphs_own(tmp_path: Path) -> None:
+    bundle = bundle_with(tmp_path / "b", summary(engine_sha256=A))
+    assert "of another engine file. Run `crystaledge verify` again" in refusal(bundle)
 
 
 def test_the_float_graph_needs_its_parity(tmp_path: Path) -> None:

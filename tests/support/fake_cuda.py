@@ -14,6 +14,7 @@ import numpy as np
 
 from tests.support.fake_cuda_device import (
     ALIGNMENT,
+    UNTOUCHED,
     Bytes,
     Code,
     Event,
@@ -42,14 +43,14 @@ class FakeDriver(FakeDevice):
         if nbytes > self.total_bytes - sum(map(len, self.memory.values())):
             return Code.CUDA_ERROR_OUT_OF_MEMORY, 0
         address = self._address(nbytes)
-        self.memory[address] = np.full(nbytes, 0xCD, np.uint8)
+        self.memory[address] = np.full(nbytes, UNTOUCHED, np.uint8)
         return Code.CUDA_SUCCESS, address
 
     def cuMemFree(self, pointer: int) -> tuple[Code]:
         self._entered("cuMemFree", recordable=False)
         rule(pointer in self.memory, f"{pointer:#x} is freed, which was not allocated, or is free already")
         self._idle("device memory is freed")
-        del self.memory[pointer]
+        self._goes(self.memory.pop(pointer))
         return self._answer()
 
     def cuMemHostAlloc(self, nbytes: int, flags: int) -> tuple[Code, int]:
@@ -70,6 +71,7 @@ class FakeDriver(FakeDevice):
         rule(pointer in self.pinned, f"{pointer:#x} is freed, which is no page-locked memory")
         self._idle("page-locked memory is freed")
         block = self.pinned.pop(pointer)
+        self._goes(block)
         self.mapped = {address: other for address, other in self.mapped.items() if other is not block}
         return self._answer()
 
@@ -112,7 +114,7 @@ class FakeDriver(FakeDevice):
     def cuStreamDestroy(self, stream: Stream) -> tuple[Code]:
         self._entered("cuStreamDestroy", recordable=False)
         self._alive(stream)
-        rule(not stream.waiting, "a stream is destroyed with work in it")
+        rule(not self._waits(stream), "a stream is destroyed with work in it")
         del self.streams[stream.number]
         return self._answer()
 
@@ -192,7 +194,8 @@ class FakeDriver(FakeDevice):
     def _put(self, stream: Stream, name: str, work: Work) -> tuple[Code]:
         self._entered(name)
         self._alive(stream)
-        stream.put(work)
+        if not self._broken:
+            stream.put(work)
         return self._answer()
 
     def _host(self, pointer: int, nbytes: int) -> Bytes:

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 Bytes = NDArray[np.uint8]
 Work = Callable[[], None]
 ALIGNMENT = 256
+UNTOUCHED = 0xCD
+"""What lies in device memory before anybody writes to it."""
 OUT_OF_MEMORY, ILLEGAL_ADDRESS = 2, 700
 _FIRST_ADDRESS = 0x7F00_0000_0000
 
@@ -29,6 +31,7 @@ class Code(IntEnum):
     CUDA_ERROR_INVALID_VALUE = 1
     CUDA_ERROR_OUT_OF_MEMORY = OUT_OF_MEMORY
     CUDA_ERROR_NO_DEVICE = 100
+    CUDA_ERROR_INVALID_CONTEXT = 201
     CUDA_ERROR_NOT_READY = 600
     CUDA_ERROR_ILLEGAL_ADDRESS = ILLEGAL_ADDRESS
 
@@ -102,6 +105,8 @@ class FakeDevice:
         self.resets = 0
         self.orphans: list[str] = []
         """Objects of TensorRT that outlived the context they were made in: they free what is not theirs any more."""
+        self.before_free: Callable[[Bytes], None] = lambda block: None
+        """Looks at memory of either kind before it goes back to whoever gets it next."""
         self.adrift: list[str] = []
         """Objects of TensorRT that were destroyed on a thread without a current context."""
         self._made: weakref.WeakSet[object] = weakref.WeakSet()
@@ -112,6 +117,11 @@ class FakeDevice:
         self._current = threading.local()
 
     # What the tests look at.
+
+    @property
+    def blocks(self) -> tuple[Bytes, ...]:
+        """All memory that is allocated, on the device and page-locked."""
+        return (*self.memory.values(), *self.pinned.values())
 
     @property
     def live(self) -> dict[str, int]:
@@ -144,6 +154,8 @@ class FakeDevice:
     def breaks(self) -> None:
         """Break the device: whatever comes next fails, until the context is reset."""
         self.fail_in, self._broken = None, True
+        for stream in self.streams.values():
+            stream.waiting = []
 
     def holds(self, made: object) -> None:
         """Watch an object of TensorRT that was made in this context."""
@@ -202,7 +214,9 @@ class FakeDevice:
         self._broken, self.resets = False, self.resets + 1
         return (Code.CUDA_SUCCESS,)
 
-    def cuCtxPushCurrent(self, context: str) -> tuple[Code]:
+    def cuCtxPushCurrent(self, context: str | None) -> tuple[Code]:
+        if context is None:  # the bindings pass no context as the null context
+            return (Code.CUDA_ERROR_INVALID_CONTEXT,)
         rule(context == "context" and self.retained > 0, "a context is made current that is not held")
         self._stack.append(context)
         return (Code.CUDA_SUCCESS,)
@@ -230,7 +244,15 @@ class FakeDevice:
         rule(self.streams.get(stream.number) is stream, "a stream is used that was destroyed")
 
     def _idle(self, what: str) -> None:
-        rule(not any(stream.waiting for stream in self.streams.values()), f"{what} while work is waiting")
+        rule(not any(map(self._waits, self.streams.values())), f"{what} while work is waiting")
+
+    def _goes(self, block: Bytes) -> None:
+        if not self._broken:  # else nothing is freed: the context takes it all along
+            self.before_free(block)
+
+    def _waits(self, stream: Stream) -> bool:
+        """Whether there is work that may still be done: a broken device does none any more."""
+        return bool(stream.waiting) and not self._broken
 
     def _answer(self) -> tuple[Code]:
         return (Code.CUDA_ERROR_ILLEGAL_ADDRESS if self._broken else Code.CUDA_SUCCESS,)

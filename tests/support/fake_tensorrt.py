@@ -103,6 +103,7 @@ class Context:
         self._driver.entered("set_optimization_profile_async")
         rule(stream_handle in self._driver.streams, "a profile is set in a stream that is not alive")
         if profile_index not in range(self._engine.num_optimization_profiles) or self._engine._taken(profile_index):
+            self._engine._refuse(f"Profile {profile_index} has been chosen by another IExecutionContext")
             msg = "Error in set optimization profile async."
             raise RuntimeError(msg)
         self._profile, self._shapes, self._settled = profile_index, {}, False
@@ -113,13 +114,14 @@ class Context:
         assert self._profile is not None
         low, _, high = self._engine.get_tensor_profile_shape(name, self._profile)
         inside = len(low) == len(shape) and all(a <= n <= b for a, n, b in zip(low, shape, high, strict=True))
-        if inside:
-            self._shapes[name] = tuple(shape)
-        return inside
+        if not inside:
+            return self._engine._refuse(f"Set dimension {list(shape)} for tensor {name} does not satisfy any profile.")
+        self._shapes[name] = tuple(shape)
+        return True
 
     def set_tensor_address(self, name: str, memory: int) -> bool:
         if name not in self._engine._names:
-            return False
+            return self._engine._refuse(f"Given invalid tensor name: {name}.")
         rule(memory % ALIGNMENT == 0, f"the address of {name!r} is not aligned to {ALIGNMENT} bytes")
         self._addresses[name] = memory
         return True
@@ -192,6 +194,11 @@ class Engine:
         context = Context(self)
         self._contexts.add(context)
         return context
+
+    def _refuse(self, reason: str) -> bool:
+        """TensorRT's no: the reason stands in the log alone."""
+        self._runtime._logger.log(_ERROR, reason)
+        return False
 
     def _taken(self, profile: int) -> bool:
         """Whether another context holds a profile that this version gives to one context alone."""

@@ -10,9 +10,10 @@ import pytest
 
 from crystaledge.bundle import Bundle
 from crystaledge.engine.select import Backend, EngineOptions
+from crystaledge.engine.trt.built import built_precision
 from crystaledge.engine.trt.cuda_python import CudaPython
 from crystaledge.engine.trt.flavour import Flavour
-from crystaledge.engine.trt.open import built_precision, fingerprint_of
+from crystaledge.engine.trt.open import fingerprint_of
 from crystaledge.engine.trt.sidecar import SIDECAR_VERSION, Sidecar, engine_folder, engine_path, sidecar_text
 from crystaledge.engine.trt.sidecar import sidecar_path as sidecar_of
 from crystaledge.files import sha256_of

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,13 +14,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 from crystaledge.engine.onnxruntime_engine import OnnxRuntimeEngine
 from crystaledge.engine.trt.cuda import HostMemory
-from crystaledge.errors import DeviceError
+from crystaledge.errors import CrystalEdgeError, DeviceError
 from crystaledge.manifest.model import GraphSpec
 from crystaledge.tracks.stepper import Stepper
 from crystaledge.tracks.store import StateStore
 from tests.runtime.test_tensorrt_engine import fake_engine
-from tests.support.fake_cuda import FakeDriver
-from tests.support.fake_tensorrt import Generation, plan_of
+from tests.support.fake_cuda import Code, FakeDriver
+from tests.support.fake_cuda_device import Bytes
+from tests.support.fake_tensorrt import Context, Generation, plan_of
 from tests.support.manifests import state_pair, tensor, tiny_graph_spec
 from tests.support.step_graphs import tiny_step_model
 
@@ -94,6 +97,13 @@ class Lockstep:
         self.host = StateStore(self.graph.states, capacity=capacity)
         self.stepper = Stepper(self.engine, self.device)
         self.reference = Stepper(OnnxRuntimeEngine(self.graph, model), self.host)
+        self._known: dict[int, set[bytes]] = {}
+        """Every state that a live track has had, row by row."""
+        self._secrets: set[bytes] = set()
+        """Those of all tracks there ever were."""
+        self._spilled = 0
+        """How many of them lay in memory when it was freed."""
+        self.driver.before_free = self._look_at
         self.check()
 
     def create(self, track: int, *, frame: int = 0) -> None:
@@ -106,12 +116,14 @@ class Lockstep:
         """See `StateStore.reset`."""
         for store in (self.device, self.host):
             store.reset(track)
+        self._forgotten(track)
         self.check()
 
     def evict(self, track: int) -> None:
         """See `StateStore.evict`."""
         for store in (self.device, self.host):
             store.evict(track)
+        self._forgotten(track)
         self.check()
 
     def load(self, track: int, seed: int) -> None:
@@ -153,18 +165,111 @@ class Lockstep:
         self.check()
         return False
 
+    def refuse(self, tracks: Sequence[int], faces: Array, *, at: int, done: bool) -> str:
+        """Advance while one call of the step is answered with an error, and do not restart; which, if it came so far.
+
+        Args:
+            at: which call of the driver or of TensorRT.
+            done: it does its work all the same.
+        """
+        self.stepper.stage(len(tracks))["face"][: len(tracks)] = faces
+        calls = Refusing(self.driver, at, done=done)
+        with calls:
+            try:
+                self.stepper.advance(tracks)
+            except CrystalEdgeError:
+                assert calls.refused
+        if not calls.refused:
+            self.reference.stage(len(tracks))["face"][: len(tracks)] = faces
+            self.reference.advance(tracks)
+        self.check()
+        return calls.refused
+
     def check(self) -> None:
         """Both hold the same tracks in the same slots with the same states, to the last bit."""
+        assert not self._spilled, "states are left in memory that is freed"
         assert self.device.tracks == self.host.tracks
         assert self.device.slots(self.device.tracks) == self.host.slots(self.host.tracks)
         for name, values in self.host.arrays.items():
             assert (bits(self.device.arrays[name]) == bits(values)).all(), f"states of {name} differ"
+            initial = next(pair.initial for pair in self.graph.states if pair.input == name)
+            for track in self.host.tracks:
+                row = values[self.host.slot(track)]
+                if (row != initial).any():
+                    self._known.setdefault(track, set()).add(row.tobytes())
+                    self._secrets.add(row.tobytes())
 
     def close(self) -> None:
         """Close the engine; nothing may be left of it."""
         self.engine.close()
+        assert not self._spilled, "states are left in memory that is freed"
         assert self.driver.live == {"device": 0, "host": 0, "streams": 0, "graphs": 0}
         assert self.driver.retained == 0 and not self.driver.marks
+
+    def left(self, secrets: Collection[bytes]) -> set[bytes]:
+        """Which of these rows of a state still lie in memory of the device, or in memory that it reads and writes."""
+        sizes = {len(row) for row in secrets}
+        found = {row for block in self.driver.blocks for size in sizes for row in _rows(block, size)}
+        return found & set(secrets)
+
+    def _forgotten(self, track: int) -> None:
+        mine = self._known.pop(track, set()).difference(*self._known.values())
+        assert not self.left(mine), f"states of track {track} are left, which has ended"
+
+    def _look_at(self, block: Bytes) -> None:
+        for size in {len(row) for row in self._secrets}:
+            self._spilled += len(self._secrets & _rows(block, size))
+
+
+class Refusing:
+    """Answers one call with an error, once, while the device itself is sound."""
+
+    def __init__(self, driver: FakeDriver, at: int, *, done: bool) -> None:
+        self.refused = ""
+        self._driver, self._left, self._done = driver, at, done
+        self._execute = Context.execute_async_v3
+
+    def __enter__(self) -> None:
+        for name in _STEP_CALLS:
+            setattr(self._driver, name, partial(self._call, name, getattr(self._driver, name)))
+        Context.execute_async_v3 = self._bound()  # type: ignore[method-assign, assignment]
+
+    def __exit__(self, *error: object) -> None:
+        for name in _STEP_CALLS:
+            delattr(self._driver, name)
+        Context.execute_async_v3 = self._execute  # type: ignore[method-assign]
+
+    def _call(self, name: str, function: Callable[..., tuple[Code]], *arguments: Any) -> tuple[Code]:
+        self._left -= 1
+        if self._left != -1:
+            return function(*arguments)
+        self.refused = name
+        if self._done:
+            function(*arguments)
+        return (Code.CUDA_ERROR_NOT_READY,)
+
+    def _bound(self) -> Callable[[Context, int], bool]:
+        def execute_async_v3(context: Context, stream_handle: int) -> bool:
+            self._left -= 1
+            if self._left == -1:
+                self.refused = "execute_async_v3"
+                return context._engine._refuse("not today")
+            return self._execute(context, stream_handle)
+
+        return execute_async_v3
+
+
+_STEP_CALLS = (
+    "cuMemcpyHtoDAsync",
+    "cuMemcpyDtoDAsync",
+    "cuMemcpyDtoHAsync",
+    "cuGraphLaunch",
+    "cuStreamSynchronize",
+)
+
+
+def _rows(block: Bytes, size: int) -> set[bytes]:
+    return {block[start : start + size].tobytes() for start in range(0, len(block) - size + 1, size)}
 
 
 def faces_of(count: int, seed: int, graph: GraphSpec | None = None) -> Array:

@@ -254,8 +254,11 @@ def test_the_driver_is_found_where_each_version_keeps_it(name: str, monkeypatch:
     assert load_bindings() is module
 
 
-def test_without_the_bindings_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_bindings_the_doctor_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cuda_python, "import_module", importing({}))
     with pytest.raises(MissingExtraError) as raised:
         CudaPython()
-    assert message_of(raised).endswith("get it with: pip install 'crystaledge[cuda]'")
+    assert message_of(raised) == (
+        "Using a CUDA device needs the package 'cuda-bindings' of its CUDA's version, which is not installed; "
+        "`crystaledge doctor` names it for this board."
+    )

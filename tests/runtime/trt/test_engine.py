@@ -16,6 +16,8 @@ from crystaledge.engine.trt.flavour import Flavour
 from crystaledge.engine.trt.logger import Log, log_of
 from crystaledge.errors import ContractError, CrystalEdgeError, DeviceError, EngineError
 from crystaledge.manifest.model import BatchRange, GraphSpec
+from crystaledge.tracks.stepper import Stepper
+from crystaledge.tracks.store import StateStore
 from tests.runtime.test_tensorrt_engine import fake_engine
 from tests.runtime.trt.lockstep import Lockstep, faces_of
 from tests.support.engine_contract import example_feeds
@@ -174,6 +176,56 @@ def test_a_restart_brings_back_every_store(driver: FakeDriver) -> None:
     np.testing.assert_allclose(found, tiny_step(**example_feeds(2))["hidden_next"], atol=1e-6)
     engine.close()
     assert driver.live == NOTHING and driver.retained == 0
+
+
+def test_two_stores_of_one_engine_leave_each_other_alone(driver: FakeDriver) -> None:
+    """Both have their states in the same step's buffers by turns, and a track that ends there is wiped."""
+    graph = tiny_graph_spec()
+    engine = fake_engine(graph, plan(), driver=driver)
+    stores = [StateStore(graph.states, memory=engine.state_memory) for _ in range(2)]
+    steppers = [Stepper(engine, store) for store in stores]
+    hidden = np.zeros((2, 1, HIDDEN), np.float32)
+    faces = faces_of(12, 0, graph)
+    for store in stores:
+        store.create(0)
+    for place, face in enumerate(faces):
+        turn = place // 2 % 2  # each takes two steps in a row
+        steppers[turn].stage(1)["face"][:1] = face
+        hidden[turn] = tiny_step(face[None], hidden[turn])["hidden_next"]
+        np.testing.assert_allclose(steppers[turn].advance([0])["hidden_next"], hidden[turn], atol=1e-5)
+        if place % 2 == 0:  # between this one's two steps the other's track begins anew
+            stores[1 - turn].reset(0)
+            hidden[1 - turn] = 0.0
+    engine.close()
+
+
+def two_buckets(driver: FakeDriver) -> TensorRtEngine:
+    """An engine of which one store has states in the steps of two buckets."""
+    graph = tiny_graph_spec()
+    engine = fake_engine(graph, plan(), driver=driver)
+    store = StateStore(graph.states, memory=engine.state_memory)
+    stepper = Stepper(engine, store)
+    for track in range(5):
+        store.create(track)
+    for tracks in ([0, 1, 2, 3], [4]):
+        stepper.stage(len(tracks))
+        stepper.advance(tracks)
+    return engine
+
+
+def test_steps_of_all_buckets_end_inside_of_the_context_in_a_restart(driver: FakeDriver) -> None:
+    engine = two_buckets(driver)
+    engine.restart()
+    assert driver.adrift == [] and driver.orphans == []
+    engine.close()
+    assert driver.adrift == []
+
+
+def test_a_broken_device_lets_all_of_tensorrt_end_inside_of_the_context(driver: FakeDriver) -> None:
+    engine = two_buckets(driver)
+    driver.breaks()
+    engine.close()
+    assert driver.adrift == [] and driver.retained == 0
 
 
 def opened_with(driver: FakeDriver, runtime: Callable[[Any], Any]) -> TensorRtEngine:

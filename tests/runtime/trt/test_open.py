@@ -10,15 +10,17 @@ from typing import Any
 
 import pytest
 
+import crystaledge.engine.trt.cuda_python as cuda_python
 import crystaledge.engine.trt.flavour as flavour
 import crystaledge.engine.trt.open as opening
 from crystaledge.cli.main import main
 from crystaledge.engine.onnxruntime_engine import OnnxRuntimeEngine
 from crystaledge.engine.select import Backend, EngineOptions, EngineRequest, open_engine
+from crystaledge.engine.trt.built import built_precision
 from crystaledge.engine.trt.cuda import HostMemory
 from crystaledge.engine.trt.engine import TensorRtEngine
 from crystaledge.engine.trt.flavour import Flavour
-from crystaledge.engine.trt.open import built_precision, open_cuda
+from crystaledge.engine.trt.open import open_cuda
 from crystaledge.engine.trt.precision import BuiltPrecision
 from crystaledge.errors import BundleError, CrystalEdgeError, DeviceError, EngineError, MissingExtraError
 from crystaledge.files import sha256_of
@@ -125,8 +127,8 @@ def test_every_difference_is_named_at_once(tmp_path: Path, monkeypatch: pytest.M
     assert "TensorRT was 8.6.1" in message and "; the device was Orin Nano" in message
 
 
-@pytest.mark.parametrize("built", [{"flags": ("FP16",)}, {"flags": ()}], ids=["others", "none"])
-def test_build_flags_are_no_reason_to_build_again(
+@pytest.mark.parametrize("built", [{"flags": ("FP16",)}, {"flags": ()}, {"rules": 7}], ids=["others", "none", "rules"])
+def test_what_concerns_the_builder_alone_is_no_reason_to_build_again(
     built: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened(install(tmp_path, monkeypatch, built=built)).close()
@@ -227,15 +229,14 @@ def test_a_run_without_a_driver_ends_in_one_line(
     assert len(err.splitlines()) == 1 and "No CUDA driver can be loaded (" in err
 
 
-def test_without_any_bindings_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing() -> None:
-        msg = "Using a CUDA device needs the package 'cuda-bindings'"
-        raise MissingExtraError(msg)
+def test_without_any_bindings_the_doctor_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(name: str) -> None:
+        raise ModuleNotFoundError(name=name)
 
-    monkeypatch.setattr(opening, "CudaPython", missing)
+    monkeypatch.setattr(cuda_python, "import_module", nothing)
     with pytest.raises(MissingExtraError) as raised:  # pycuda is not installed either
         open_cuda()
-    assert "'cuda-bindings'" in message_of(raised)
+    assert "'cuda-bindings'" in message_of(raised) and "`crystaledge doctor` names it" in message_of(raised)
 
 
 def test_without_tensorrt_its_source_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from crystaledge.engine.trt.cuda import HostMemory
 from crystaledge.engine.trt.cuda_python import CudaPython
 from crystaledge.engine.trt.states import DeviceStates
 from crystaledge.engine.trt.step import SIDES, TensorRtStep
-from crystaledge.errors import DeviceError
+from crystaledge.engine.trt.surface import TrtContext
+from crystaledge.errors import CrystalEdgeError, DeviceError
 from tests.runtime.trt.lockstep import WAY_NAMES, WAYS, Lockstep, faces_of
 from tests.support.fake_cuda import Violation
 
@@ -42,6 +44,12 @@ def exercise(policy: HostMemory, capture: bool) -> None:
     both.advance([9, 5, 4, 0, 2, 3], faces_of(6, 8))
     assert both.fail([0, 2], faces_of(2, 9), after=3)
     both.advance([0, 2, 9], faces_of(3, 10))
+    for at in count():
+        if not both.refuse([0, 2, 9], faces_of(3, 11), at=at, done=True):
+            break
+        both.advance([0, 2, 9], faces_of(3, 12))
+    both.reset(2)
+    both.advance([0, 2, 9], faces_of(3, 13))
     both.close()
 
 
@@ -59,8 +67,8 @@ class _StatesOfTheWrongSide(StepBuffers):
 
 
 class _OneBufferForBothStates(StepBuffers):
-    def addresses(self, side: int) -> dict[str, int]:
-        found = dict(super().addresses(side))
+    def state_addresses(self, side: int) -> dict[str, int]:
+        found = dict(super().state_addresses(side))
         return {**found, "hidden_next": found["hidden"]}
 
 
@@ -94,21 +102,64 @@ class _NotWarmedUp(TensorRtStep):
             self._captured.append(self._cuda.end_capture(self.stream))
 
 
-class _ContextsFreedFirst(TensorRtStep):
-    def enqueue(self) -> None:
-        self._contexts = list(self._contexts[:1]) * 2
-        super().enqueue()
+class _AlwaysTheSameSide(TensorRtStep):
+    def _point(self, context: TrtContext, side: int) -> None:
+        super()._point(context, SIDES[0])
 
 
 class _ResetUnseenByTheStep(DeviceStates):
-    def _touch(self, slot: int) -> None:
+    def _touch(self, slot: int, *, wipe: bool = False) -> None:
         self._stale.add(slot)
 
 
 class _ResetUnseenByThePool(DeviceStates):
-    def _touch(self, slot: int) -> None:
-        super()._touch(slot)
+    def _touch(self, slot: int, *, wipe: bool = False) -> None:
+        super()._touch(slot, wipe=wipe)
         self._stale.discard(slot)
+
+
+class _NothingWiped(DeviceStates):
+    def _touch(self, slot: int, *, wipe: bool = False) -> None:
+        super()._touch(slot)
+
+
+class _StepsNotWiped(TensorRtStep):
+    def wipe_states(self) -> None: ...
+
+
+class _NothingWipedAtTheEnd(DeviceStates):
+    def _wipe(self) -> None: ...
+
+
+class _StagingNotWiped(DeviceStates):
+    def reset(self, slot: int) -> None:
+        kept = {name: block.array.copy() for name, block in self._staging.items()}
+        super().reset(slot)
+        for name, block in self._staging.items():
+            block.array[:] = kept[name]
+
+
+class _StepsNotWipedAtTheEnd(StepBuffers):
+    def wipe(self, stream: Any) -> None: ...
+
+
+class _NothingCleared(CudaPython):
+    def clear(self, pointer: int, nbytes: int, stream: Any) -> None: ...
+
+
+class _HalfCleared(CudaPython):
+    def clear(self, pointer: int, nbytes: int, stream: Any) -> None:
+        super().clear(pointer, nbytes // 2, stream)
+
+
+class _StaleAfterARefusal(DeviceStates):
+    def advance(self, step: BoundStep, rows: Sequence[StateRows], slots: Sequence[int]) -> None:
+        before = set(self._stale)
+        try:
+            super().advance(step, rows, slots)
+        except CrystalEdgeError:
+            self._stale = before - set(slots)
+            raise
 
 
 class _OthersKeepTheirRows(DeviceStates):
@@ -180,11 +231,18 @@ _CAPTURE_ONLY: dict[type, bool] = {
     _OneSideCapturedTwice: True,
     _NotWarmedUp: True,
     _GraphsNeverDropped: True,
-    _ContextsFreedFirst: False,
+    _AlwaysTheSameSide: False,
 }
 PLACES: dict[str, list[type]] = {
-    _BUFFERS: [_NoUpload, _NoDownload, _StatesOfTheWrongSide, _OneBufferForBothStates, _NothingFreed],
-    _STEP: [_SidesStay, _StepsNotCounted, _OneSideCapturedTwice, _NotWarmedUp, _ContextsFreedFirst],
+    _BUFFERS: [
+        _NoUpload,
+        _NoDownload,
+        _StatesOfTheWrongSide,
+        _OneBufferForBothStates,
+        _NothingFreed,
+        _StepsNotWipedAtTheEnd,
+    ],
+    _STEP: [_SidesStay, _StepsNotCounted, _OneSideCapturedTwice, _NotWarmedUp, _AlwaysTheSameSide, _StepsNotWiped],
     _STATES: [
         _ResetUnseenByTheStep,
         _ResetUnseenByThePool,
@@ -193,8 +251,20 @@ PLACES: dict[str, list[type]] = {
         _ScatterInOrderOfSlots,
         _NothingBroughtAgain,
         _HalfAStepIsKept,
+        _NothingWiped,
+        _NothingWipedAtTheEnd,
+        _StagingNotWiped,
+        _StaleAfterARefusal,
     ],
-    _CUDA: [_NoWaiting, _NoContext, _ContextLeftBehind, _GraphsNeverDropped, _ContextNotReleased],
+    _CUDA: [
+        _NoWaiting,
+        _NoContext,
+        _ContextLeftBehind,
+        _GraphsNeverDropped,
+        _ContextNotReleased,
+        _NothingCleared,
+        _HalfCleared,
+    ],
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from crystaledge.pipeline import Pipeline, PipelineOptions
 from crystaledge.sources.frame import Frame
 from crystaledge.systems.mnemosyne import IdentityEvent, MnemosynePipeline
 from tests.runtime.trt.installed import Installed, install
-from tests.support.fake_cuda import FakeDriver
+from tests.support.fake_cuda import Code, FakeDriver
 from tests.support.frames import drawn_frames
 from tests.support.messages import message_of
 
@@ -93,21 +93,66 @@ def test_every_failure_of_many_is_survived(tmp_path: Path, monkeypatch: pytest.M
     assert len(said) == len(events) == installed.driver.resets
 
 
-def test_a_device_that_does_not_come_back_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _reset_does_nothing(driver: FakeDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "cuDevicePrimaryCtxReset", lambda device: (Code.CUDA_SUCCESS,))
+
+
+def _broken_again(driver: FakeDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    reset = driver.cuDevicePrimaryCtxReset
+
+    def broken(device: int) -> tuple[Code]:
+        answer = reset(device)
+        driver.breaks()
+        return answer
+
+    monkeypatch.setattr(driver, "cuDevicePrimaryCtxReset", broken)
+
+
+def _refuses(name: str) -> Callable[[FakeDriver, pytest.MonkeyPatch], None]:
+    def refuse(driver: FakeDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(driver, name, lambda device: (Code.CUDA_ERROR_ILLEGAL_ADDRESS, None))
+
+    refuse.__name__ = name
+    return refuse
+
+
+FOR_GOOD = [
+    _reset_does_nothing,
+    _broken_again,
+    *map(_refuses, ("cuDevicePrimaryCtxRelease", "cuDevicePrimaryCtxReset", "cuDevicePrimaryCtxRetain")),
+]
+
+
+@pytest.mark.parametrize("spoil", FOR_GOOD, ids=lambda spoil: spoil.__name__.strip("_"))
+@pytest.mark.parametrize("enrolling", [False, True], ids=["following", "enrolling"])
+def test_a_device_that_does_not_come_back_is_one_clear_error(
+    spoil: Callable[[FakeDriver, pytest.MonkeyPatch], None],
+    enrolling: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     installed = install(tmp_path, monkeypatch)
     pipeline, said = opened(installed)
     first, second, *_ = drawn_frames(0, 3)
     pipeline.process(first)
     state = pipeline.store.state(0)
-    # For good: the context is fresh, and the first thing that is done in it fails again.
-    monkeypatch.setattr(installed.driver, "cuDevicePrimaryCtxReset", lambda device: (0,))
+    spoil(installed.driver, monkeypatch)
     installed.driver.breaks()
     with pytest.raises(DeviceError) as raised:
-        pipeline.process(second)
+        if enrolling:
+            pipeline.enroll("ada", [second])
+        else:
+            pipeline.process(second)
     assert "CUDA_ERROR_ILLEGAL_ADDRESS (700)" in message_of(raised)
+    assert message_of(raised).endswith(
+        " The device does not come back in this process; start it again (--restore takes up tracks)."
+    )
     assert len(said) == 1
     assert all((pipeline.store.state(0)[name] == values).all() for name, values in state.items())
-    pipeline.close()
+    pipeline.snapshot(tmp_path / "tracks.state")  # what is to be restored can still be written
+    for _ in range(2):
+        pipeline.close()
+    assert installed.driver.depth == 0
 
 
 def test_a_failure_that_is_not_the_devices_is_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +161,10 @@ def test_a_failure_that_is_not_the_devices_is_not_tried_again(tmp_path: Path, mo
     monkeypatch.setattr("tests.support.fake_tensorrt.Engine.create_execution_context", lambda engine: None)
     with pytest.raises(EngineError) as raised:
         pipeline.process(drawn_frames(0, 1)[0])
-    assert message_of(raised) == "TensorRT could not make an execution context; the device may be out of memory."
+    assert (
+        message_of(raised)
+        == "TensorRT could not make an execution context: it gave no reason; is the device out of memory?"
+    )
     assert said == [] and installed.driver.resets == 0
 
 

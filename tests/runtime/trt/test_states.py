@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -83,6 +83,12 @@ class DeviceAgainstHost(RuleBasedStateMachine):
     def break_the_device(self, data: st.DataObject, seed: int, after: int) -> None:
         tracks = data.draw(st.permutations(self.alive))[:4]
         self.both.fail(tracks, faces_of(len(tracks), seed), after=after)
+
+    @precondition(lambda self: self.alive)
+    @rule(data=st.data(), seed=st.integers(0, 99), at=st.integers(0, 20), done=st.booleans())
+    def refuse_a_step(self, data: st.DataObject, seed: int, at: int, done: bool) -> None:
+        tracks = data.draw(st.permutations(self.alive))[:4]
+        self.both.refuse(tracks, faces_of(len(tracks), seed), at=at, done=done)
 
     def teardown(self) -> None:
         self.both.close()
@@ -204,6 +210,34 @@ def test_a_failing_device_leaves_the_states_of_the_last_whole_step(both: Lockste
     both.advance(tracks, faces_of(4, 5))
 
 
+@pytest.mark.parametrize("done", [True, False], ids=["done-all-the-same", "not-done"])
+@pytest.mark.parametrize("gathered", [True, False], ids=["gathered", "in-place"])
+def test_after_any_call_of_a_step_that_fails_the_next_step_goes_on_without_a_restart(
+    both: Lockstep, done: bool, gathered: bool
+) -> None:
+    tracks = four_tracks(both)
+    members = [tracks[3], tracks[0], tracks[2]]
+    refused: set[str] = set()
+    for at in count():
+        both.advance(tracks if gathered else members, faces_of(4, at)[: 4 if gathered else 3])
+        both.reset(members[0])  # something to upload
+        if not gathered:
+            both.advance(members, faces_of(3, at))
+        known = {track: both.host.state(track) for track in tracks}
+        name = both.refuse(members, faces_of(3, at), at=at, done=done)
+        if not name:
+            break
+        refused.add(name)
+        for track, state in known.items():
+            for name, values in state.items():
+                assert (bits(both.device.state(track)[name]) == bits(values)).all()
+        both.advance(members, faces_of(3, at + 1))
+        both.advance(tracks, faces_of(4, at + 2))
+    uploads = {"cuMemcpyHtoDAsync"} if gathered else set[str]()
+    assert refused >= {name for name in calls_of(both, members) if name != "cuMemcpyHtoDAsync"} | uploads
+    assert both.driver.resets == 0
+
+
 def test_states_that_no_step_of_the_device_can_advance_are_refused() -> None:
     both = Lockstep()
     graph, model = two_state_spec(), two_state_bytes()
@@ -221,7 +255,8 @@ def test_growing_frees_what_it_replaces() -> None:
         both.advance([track, 0], faces_of(2, track))
     # A pool of each state, and of the bucket of two: the face, three results, two buffers of each state;
     # on the host the place from where rows are brought to each pool, and all three inputs and five outputs.
-    assert both.driver.live == {"device": 2 + 8, "host": 2 + 8, "streams": 1, "graphs": 2}
+    # One stream is the step's, and one the pool's.
+    assert both.driver.live == {"device": 2 + 8, "host": 2 + 8, "streams": 2, "graphs": 2}
     both.close()
 
 

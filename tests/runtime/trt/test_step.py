@@ -64,7 +64,7 @@ def test_each_thread_has_its_own_step_context_and_stream(driver: FakeDriver) -> 
     assert right and too
     assert first is not second
     assert int(first.stream) != int(second.stream)
-    assert not set(map(id, first._contexts)) & set(map(id, second._contexts))
+    assert first._context is not second._context
     addresses = [set(step.buffers.addresses(0).values()) for step in (first, second)]
     assert not addresses[0] & addresses[1]
     del first, second
@@ -82,11 +82,13 @@ def test_a_step_lets_go_in_the_order_that_cuda_and_tensorrt_want(driver: FakeDri
     driver.calls.clear()
     step.close()
     kinds = list(dict.fromkeys(driver.calls))
-    assert kinds[:2] == ["cuStreamSynchronize", "cuGraphExecDestroy"]
+    assert kinds[:3] == ["cuMemsetD8Async", "cuStreamSynchronize", "cuGraphExecDestroy"]
     assert kinds[-1] == "cuStreamDestroy"
-    assert set(kinds[2:-1]) == {"cuMemFree", "cuMemFreeHost"}
+    assert set(kinds[3:-1]) == {"cuMemFree", "cuMemFreeHost"}
+    # Both buffers of the state, the face and three results: everything that a device can reach.
+    assert driver.calls.count("cuMemsetD8Async") == 2 + 1 + 3
     assert driver.live == NOTHING
-    assert driver.adrift == []  # both contexts went while the CUDA context was current
+    assert driver.adrift == []  # the context went while the CUDA context was current
     assert step.inputs == {} and step.outputs == {}
 
 
@@ -138,15 +140,30 @@ def test_a_timed_step_is_timed_by_the_device_and_leaves_no_event(driver: FakeDri
 
 
 def _no_context(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Engine, "create_execution_context", lambda engine: None)
+    def none(engine: Engine) -> None:
+        engine._refuse("[executionContext.cpp::executionContext::635] Error Code 2:\n  OutOfMemory")
+
+    monkeypatch.setattr(Engine, "create_execution_context", none)
+
+
+def _profile_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        Context,
+        "set_optimization_profile_async",
+        lambda context, profile_index, stream_handle: context._engine._refuse("no such profile"),
+    )
 
 
 def _shape_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Context, "set_input_shape", lambda context, name, shape: False)
+    monkeypatch.setattr(
+        Context, "set_input_shape", lambda context, name, shape: context._engine._refuse(f"the shape of {name}")
+    )
 
 
 def _address_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Context, "set_tensor_address", lambda context, name, memory: False)
+    monkeypatch.setattr(
+        Context, "set_tensor_address", lambda context, name, memory: context._engine._refuse(f"the address of {name}")
+    )
 
 
 def _input_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,15 +171,24 @@ def _input_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _run_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Context, "execute_async_v3", lambda context, stream_handle: False)
+    def refused(context: Context, stream_handle: int) -> bool:
+        context._engine._refuse("Error Code 7: Internal Error\n  (a cause)")
+        return context._engine._refuse("a consequence")
+
+    monkeypatch.setattr(Context, "execute_async_v3", refused)
 
 
 REFUSALS: dict[Callable[[pytest.MonkeyPatch], None], str] = {
-    _no_context: "TensorRT could not make an execution context; the device may be out of memory.",
-    _shape_refused: "TensorRT does not take the profile, a shape or an address for 2 rows of 'step'.",
-    _address_refused: "TensorRT does not take the profile, a shape or an address for 2 rows of 'step'.",
-    _input_unknown: "TensorRT does not take hidden, mood for 2 rows of 'step'.",
-    _run_refused: "TensorRT refused to run the graph 'step' with 2 rows.",
+    _no_context: "TensorRT could not make an execution context: [executionContext.cpp::executionContext::635] "
+    "Error Code 2: OutOfMemory; is the device out of memory?",
+    _profile_refused: "TensorRT does not take the profile, a shape or an address for 2 rows of 'step': "
+    "no such profile.",
+    _shape_refused: "TensorRT does not take the profile, a shape or an address for 2 rows of 'step': "
+    "the shape of face.",
+    _address_refused: "TensorRT does not take the profile, a shape or an address for 2 rows of 'step': "
+    "the address of face.",
+    _input_unknown: "TensorRT does not take hidden, mood for 2 rows of 'step': it gave no reason.",
+    _run_refused: "TensorRT refused to run 'step' with 2 rows: Error Code 7: Internal Error (a cause).",
 }
 each_refusal = pytest.mark.parametrize("refuse", REFUSALS, ids=lambda refuse: refuse.__name__.strip("_"))
 
@@ -177,6 +203,76 @@ def test_what_tensorrt_refuses_is_one_line(
         engine.bind(2)
     assert message_of(raised) == REFUSALS[refuse]
     assert driver.depth == 0
+
+
+def test_every_refusal_has_its_own_reason(driver: FakeDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = tiny_engine(driver, capture=False).bind(2)
+    for reason in ("the first", "the second"):
+        monkeypatch.setattr(
+            Context, "execute_async_v3", lambda context, handle, reason=reason: context._engine._refuse(reason)
+        )
+        with pytest.raises(EngineError) as raised:
+            step.run()
+        assert message_of(raised) == f"TensorRT refused to run 'step' with 2 rows: {reason}."
+
+
+def test_a_refusal_while_a_graph_is_recorded_is_told_like_any_other(
+    driver: FakeDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody may wait for a stream that records, not even to ask what went wrong."""
+    runs = Context.execute_async_v3
+
+    def refused(context: Context, stream_handle: int) -> bool:
+        if driver.streams[stream_handle].recording is not None:
+            return context._engine._refuse("it cannot be captured")
+        return runs(context, stream_handle)
+
+    monkeypatch.setattr(Context, "execute_async_v3", refused)
+    engine = tiny_engine(driver)
+    with pytest.raises(EngineError) as raised:
+        engine.bind(2)
+    assert message_of(raised) == "TensorRT refused to run 'step' with 2 rows: it cannot be captured."
+    assert driver.live == NOTHING
+    engine.close()
+
+
+@pytest.mark.parametrize("capture", [True, False], ids=["graphs", "eager"])
+def test_a_device_that_failed_is_no_refusal_of_tensorrt(
+    capture: bool, driver: FakeDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = tiny_engine(driver, capture=capture)
+    step = None if capture else engine.bind(2)
+
+    def failed(context: Context, stream_handle: int) -> bool:
+        driver.breaks()
+        return context._engine._refuse("CUDA initialization failure with error: 700")
+
+    monkeypatch.setattr(Context, "execute_async_v3", failed)
+    with pytest.raises(DeviceError) as raised:
+        engine.bind(2) if step is None else step.run()
+    assert message_of(raised) == "CUDA's cuStreamSynchronize failed with CUDA_ERROR_ILLEGAL_ADDRESS (700)."
+    monkeypatch.undo()
+    del step
+    engine.restart()  # which a refusal would not lead to
+    found = engine.run(example_feeds(2))["hidden_next"]
+    np.testing.assert_allclose(found, tiny_step(**example_feeds(2))["hidden_next"], atol=1e-6)
+    engine.close()
+    assert driver.live == NOTHING and driver.retained == 0
+
+
+@pytest.mark.parametrize("capture", [True, False], ids=["graphs", "eager"])
+def test_an_engine_of_rtx_is_never_captured(capture: bool, driver: FakeDriver) -> None:
+    """It replaces its kernels while it runs, and has CUDA graphs of its own."""
+    engine = tiny_engine(driver, generation=Generation.RTX_1_7, capture=capture)
+    for batch in (1, 2, 3, 4):
+        engine.run(example_feeds(batch))
+    assert not {"cuStreamBeginCapture", "cuStreamEndCapture", "cuGraphInstantiate", "cuGraphLaunch"} & {*driver.calls}
+    assert driver.calls.count("execute_async_v3") == 4 and driver.live["graphs"] == 0
+    engine.close()
+    standard = tiny_engine(driver, capture=capture)
+    standard.bind(2)
+    assert ("cuStreamBeginCapture" in driver.calls) == capture
+    standard.close()
 
 
 def test_a_run_that_is_refused_later_is_one_line(driver: FakeDriver, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,8 +314,15 @@ def test_a_device_that_is_too_small_is_left_as_it_was(driver: FakeDriver, total:
     assert driver.live == NOTHING
 
 
-def test_a_profile_that_8_6_gives_to_one_context_alone_is_one_line(driver: FakeDriver) -> None:
+def test_a_profile_that_8_6_gives_to_one_context_alone_serves_one_thread(driver: FakeDriver) -> None:
+    """A step has one context for both sides of its buffers; only a second thread needs PROFILE_SHARING_0806."""
     engine = tiny_engine(driver, generation=Generation.V8_6, sharing=False)
-    with pytest.raises(EngineError) as raised:
-        engine.bind(2)
-    message_of(raised)
+    for batch in (1, 2, 4, 2):
+        found, expected = engine.run(example_feeds(batch)), tiny_step(**example_feeds(batch))
+        np.testing.assert_allclose(found["hidden_next"], expected["hidden_next"], atol=1e-6)
+    before = driver.live
+    with ThreadPoolExecutor(1) as pool, pytest.raises(EngineError) as raised:
+        pool.submit(engine.bind, 2).result()
+    assert driver.live == before
+    told = "TensorRT does not take the profile, a shape or an address for 2 rows of 'step'"
+    assert message_of(raised) == f"{told}: Profile 1 has been chosen by another IExecutionContext."

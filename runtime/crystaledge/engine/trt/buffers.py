@@ -81,17 +81,18 @@ class StepBuffers:
     def wipe_states(self, stream: Any) -> None:
         """Overwrite all that is left of anybody's state, on both sides; in the order of the stream."""
         for pair in self._states:
-            for pointer in self._pairs[pair.input]:
-                self._cuda.clear(pointer, self._rows * row_bytes(pair.shape), stream)
             self._bytes[pair.input][:] = 0
             self._bytes[pair.output][:] = 0
+            for pointer in self._pairs[pair.input]:
+                self._cuda.clear(pointer, self._rows * row_bytes(pair.shape), stream)
 
     def wipe(self, stream: Any) -> None:
         """Overwrite states, frames and results: they are personal data."""
+        for block in self._bytes.values():  # whatever the device says to the rest
+            block[:] = 0
         self.wipe_states(stream)
         for name, pointer in self._pointers.items():
             self._cuda.clear(pointer, self._bytes[name].nbytes, stream)
-            self._bytes[name][:] = 0
 
     def close(self) -> None:
         """Free everything; arrays of `host` must not be touched any more."""

@@ -174,13 +174,9 @@ class CudaPython(Cuda):
     def reset(self) -> None:
         """See `Cuda.reset`."""
         self._context = None  # so that nobody releases it twice, whatever fails below
-        try:
-            self._call("cuDevicePrimaryCtxRelease", self._device)
-            self._call("cuDevicePrimaryCtxReset", self._device)
-            self._context = self._call("cuDevicePrimaryCtxRetain", self._device)
-        except DeviceError as error:
-            msg = f"{error} The device does not come back in this process; start it again (--restore takes up tracks)."
-            raise DeviceError(msg) from error
+        self._call("cuDevicePrimaryCtxRelease", self._device)
+        self._call("cuDevicePrimaryCtxReset", self._device)
+        self._context = self._call("cuDevicePrimaryCtxRetain", self._device)
 
     def close(self) -> None:
         """See `Cuda.close`."""

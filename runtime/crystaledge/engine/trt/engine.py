@@ -84,26 +84,30 @@ class TensorRtEngine(Engine):
         Raises:
             EngineError: the device does not come back.
         """
-        with self._cuda.current():  # TensorRT frees what it has where it was made
-            self._bound.clear()
-            self._engine = None
-        for memory in self._memories:
-            memory.lost()
-        self._cuda.reset()
-        self._engine = self._open()
-        for memory in self._memories:
-            memory.revive()
+        try:
+            with self._cuda.current():  # TensorRT frees what it has where it was made
+                for memory in self._memories:
+                    memory.lost()
+                self._bound.clear()
+                self._engine = None
+            self._cuda.reset()
+            self._engine = self._open()
+            for memory in self._memories:
+                memory.revive()
+        except DeviceError as error:
+            msg = f"{error} The device does not come back in this process; start it again (--restore takes up tracks)."
+            raise DeviceError(msg) from error
 
     def close(self) -> None:
         """Free everything on the device in order; the engine is done after that."""
-        parts: list[TensorRtStep | DeviceStates] = [*self._bound.values(), *self._memories]
-        for part in parts:
+        while self._bound:
             with suppress(DeviceError):  # a context that failed takes all of it along
-                part.close()
-        self._memories.clear()
+                self._bound.popitem()[1].close()
+        while self._memories:
+            with suppress(DeviceError):
+                self._memories.pop().close()
         if self._engine is not None:
-            with self._cuda.current():  # TensorRT frees what it has where it was made
-                self._bound.clear()
+            with suppress(DeviceError), self._cuda.current():  # TensorRT frees what it has where it was made
                 self._engine = None
         self._cuda.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from crystaledge.engine.states import StateMemory, StateRows
 from crystaledge.engine.trt.buffers import row_bytes
 from crystaledge.engine.trt.cuda import Cuda, HostBlock
 from crystaledge.engine.trt.step import TensorRtStep
-from crystaledge.errors import ContractError
+from crystaledge.errors import ContractError, DeviceError
 from crystaledge.tensors import StatePair
 
 Array = NDArray[np.float32]
@@ -44,20 +44,21 @@ class DeviceStates(StateMemory):
         self._row_bytes = {pair.input: row_bytes(pair.shape) for pair in states}
         self._pool: dict[str, int] = {}
         self._staging: dict[str, HostBlock] = {}
-        self._memory = ExitStack()
-        with cuda.current():
-            self._stream = cuda.make_stream()
+        self._memory, self._closing = ExitStack(), ExitStack()
         self._stale: set[int] = set()
         """Slots whose row on the device is older than the host's."""
+        self._held: dict[TensorRtStep, set[int]] = {}
+        """Slots whose states, new or old, lie in a step's own buffers."""
         self._resident: dict[TensorRtStep, tuple[tuple[int, ...], int]] = {}
         """Slots whose states lie in a step's own buffers, row by row, as long as the step has taken so many steps."""
-        self.renew()
+        self.revive()
 
     def grow(self, capacity: int) -> None:
         """See `StateMemory.grow`."""
         fresh = self._allocated(capacity)  # where there is no memory left, nothing has changed
         super().grow(capacity)
-        self.release()
+        self._free_pool()
+        self._resident = {}
         self._take(fresh)
 
     def reset(self, slot: int) -> None:
@@ -76,53 +77,57 @@ class DeviceStates(StateMemory):
             msg = "States on a device are advanced by steps of the same engine only."
             raise ContractError(msg)
         wanted = tuple(slots)
-        with self._cuda.current():
-            try:
-                if self._resident.pop(step, None) != (wanted, step.taken):
-                    self._bring(step, wanted)
-                step.enqueue()
-                self._scatter(step, wanted)
-                self._cuda.synchronise(step.stream)
-            except BaseException:
-                self._stale.update(wanted)  # whatever lies on the device now, the host's rows count
-                raise
+        with self._cuda.current(), self._stale_if_it_fails(wanted), step.waited():
+            self._held.setdefault(step, set()).update(wanted)
+            if self._resident.pop(step, None) != (wanted, step.taken):
+                self._bring(step, wanted)
+            step.enqueue()
+            self._scatter(step, wanted)
         self._resident[step] = wanted, step.taken
         for state in rows:
             self._arrays[state.name][slots] = state.following
 
     def lost(self) -> None:
         """The device is gone: forget what was there; the host's copy is what is left."""
-        self._pool, self._staging, self._resident = {}, {}, {}
-        self._memory = ExitStack()
+        self._pool, self._staging, self._resident, self._held = {}, {}, {}, {}
+        self._memory, self._closing = ExitStack(), ExitStack()
 
     def revive(self) -> None:
-        """Begin anew on a device that has come back."""
-        with self._cuda.current():
+        """Begin on a device that holds nothing of these states yet."""
+        with self._cuda.current(), ExitStack() as undo:
             self._stream = self._cuda.make_stream()
-        self.renew()
+            undo.callback(self._cuda.drop_stream, self._stream)
+            self.renew()
+            self._closing = undo.pop_all()
 
     def renew(self) -> None:
         """Make room for as many slots as the host has; their rows are brought when they are wanted."""
         self._take(self._allocated(len(next(iter(self.arrays.values()), ()))))
 
-    def release(self) -> None:
-        """Free what lies on the device."""
-        with self._cuda.current():
-            self._wipe()
-            self._memory.close()
+    def close(self) -> None:
+        """Overwrite and free everything on the device; nothing where it was lost."""
+        if self._pool:
+            with self._cuda.current(), self._closing:
+                self._free_pool()
         self.lost()
 
-    def close(self) -> None:
-        """Free everything on the device."""
-        self.release()
-        with self._cuda.current():
-            self._cuda.drop_stream(self._stream)
+    @contextmanager
+    def _stale_if_it_fails(self, slots: tuple[int, ...]) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._stale.update(slots)  # whatever lies on the device now, the host's rows count
+            raise
+
+    def _free_pool(self) -> None:
+        with self._cuda.current(), self._memory:
+            self._wipe()
 
     def _wipe(self) -> None:
         for name, pointer in self._pool.items():
             block = self._staging[name].array
+            block[:] = 0  # whatever the device says to the rest
             self._cuda.clear(pointer, block.nbytes, self._stream)
-            block[:] = 0
         self._cuda.synchronise(self._stream)
 
     def _allocated(self, capacity: int) -> _Memory:
@@ -144,18 +149,24 @@ class DeviceStates(StateMemory):
     def _touch(self, slot: int, *, wipe: bool = False) -> None:
         """The host's row is the newest now. A track that ended leaves nothing of itself on the device."""
         self._stale.add(slot)
-        left = [step for step, (slots, _) in self._resident.items() if slot in slots]
-        for step in left:
+        for step in [step for step, (slots, _) in self._resident.items() if slot in slots]:
             del self._resident[step]
-        if not wipe:
-            return
+        if wipe and self._pool:  # there is none after a device that did not come back
+            with suppress(DeviceError):  # a device that fails here fails at the next step, where it is dealt with
+                self._wipe_slot(slot)
+
+    def _wipe_slot(self, slot: int) -> None:
+        """Overwrite a slot's row, and the buffers of every step that has held it since they were overwritten last."""
         with self._cuda.current():
-            for name, size in self._row_bytes.items():
+            for name, pool in self._pool.items():
+                size = self._row_bytes[name]
                 self._staging[name].array[slot * size : (slot + 1) * size] = 0
-                self._cuda.clear(self._pool[name] + slot * size, size, self._stream)
-            for step in left:
-                step.wipe_states()
-                self._cuda.synchronise(step.stream)
+                self._cuda.clear(pool + slot * size, size, self._stream)
+            for step in [step for step, slots in self._held.items() if slot in slots]:
+                self._resident.pop(step, None)
+                with step.waited():
+                    step.wipe_states()
+                del self._held[step]
             self._cuda.synchronise(self._stream)
 
     def _bring(self, step: TensorRtStep, slots: tuple[int, ...]) -> None:

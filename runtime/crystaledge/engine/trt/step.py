@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -75,15 +76,14 @@ class TensorRtStep(BoundStep):
 
     def run(self) -> None:
         """See `BoundStep.run`; states are taken from the host's rows."""
-        with self._cuda.current():
+        with self._cuda.current(), self.waited():
             self.buffers.upload_states(self.side, self.stream)
             self.enqueue()
-            self._cuda.synchronise(self.stream)
 
     def enqueue(self) -> None:
         """Put one step into the stream, with the copies of what comes and goes; the sides change places.
 
-        To be called, and later synchronised, inside of the context.
+        To be called inside of the context and of `waited`.
         """
         if self._captured:
             self._cuda.launch(self._captured[self.side], self.stream)
@@ -92,6 +92,21 @@ class TensorRtStep(BoundStep):
         self.side = 1 - self.side
         self.taken += 1
 
+    @contextmanager
+    def waited(self) -> Iterator[None]:
+        """Wait for what is put into the stream inside, even if putting it fails: it must not land on what comes next.
+
+        Raises:
+            DeviceError: some of it failed.
+        """
+        try:
+            yield
+            self._cuda.synchronise(self.stream)
+        except BaseException:
+            with suppress(DeviceError):
+                self._cuda.synchronise(self.stream)
+            raise
+
     def time(self) -> StepTime:
         """Take one step on what lies in the buffers, and see where its time goes."""
         cuda = self._cuda
@@ -99,47 +114,53 @@ class TensorRtStep(BoundStep):
             start, end = cuda.make_event(), cuda.make_event()
             events.callback(cuda.drop_event, start)
             events.callback(cuda.drop_event, end)
-            cuda.record(start, self.stream)
-            begun = perf_counter()
-            self.enqueue()
-            enqueued = perf_counter()
-            cuda.record(end, self.stream)
-            cuda.synchronise(self.stream)
+            with self.waited():
+                cuda.record(start, self.stream)
+                begun = perf_counter()
+                self.enqueue()
+                enqueued = perf_counter()
+                cuda.record(end, self.stream)
             return StepTime(enqueue_ms=(enqueued - begun) * 1e3, compute_ms=cuda.elapsed_ms(start, end))
 
     def close(self) -> None:
         """Free everything, in the order that CUDA and TensorRT want."""
         with self._cuda.current():
-            self.buffers.wipe(self.stream)
-            self._cuda.synchronise(self.stream)
+            with suppress(DeviceError), self.waited():  # a broken device's memory can only be let go of
+                self.buffers.wipe(self.stream)
             self._let_go()
 
     def wipe_states(self) -> None:
-        """Overwrite what is left of tracks that have ended."""
+        """Overwrite what is left of tracks that have ended; nobody's states rest here after that."""
+        self.taken += 1
         self.buffers.wipe_states(self.stream)
 
     def _abandon(self) -> None:
         """Let go of a step that could not be made; what the device says to that is less than what went wrong before."""
-        try:
+        with suppress(DeviceError):
             self._cuda.synchronise(self.stream)
+        with suppress(DeviceError):
             self._let_go()
-        except DeviceError:
-            self._context = None
 
     def _let_go(self) -> None:
-        """Captured graphs, then contexts, then the memory that they point to."""
-        while self._captured:
-            self._cuda.drop_graph(self._captured.pop())
-        self._context = None
+        """Captured graphs, then the context, then the memory that they point to; all of it, whatever fails."""
         self.inputs, self.outputs = {}, {}
-        self._closing.close()
+        with self._closing:
+            self._closing.callback(self._forget_context)
+            for graph in self._captured:
+                self._closing.callback(self._cuda.drop_graph, graph)
+            self._captured = []
 
-    def _put(self, side: int) -> None:
+    def _forget_context(self) -> None:
+        self._context = None
+
+    def _put(self, side: int, *, recording: bool = False) -> None:
         assert self._context is not None
+        self._log.clear()
         self._point(self._context, side)
         self.buffers.upload_observed(self.stream)
         if not self._context.execute_async_v3(self._cuda.handle(self.stream)):
-            self._cuda.synchronise(self.stream)  # a failure of the device shows here, as what it is
+            if not recording:  # nobody may wait for a stream that records
+                self._cuda.synchronise(self.stream)  # a failure of the device shows here, as what it is
             msg = f"TensorRT refused to run {self._graph.name!r} with {self._rows} rows: {self._log.reason()}."
             raise EngineError(msg)
         self.buffers.download(side, self.stream)
@@ -160,9 +181,12 @@ class TensorRtStep(BoundStep):
             if not self._cuda.begin_capture(self.stream):
                 return
             try:
-                self._put(side)
-            finally:  # a stream that goes on recording could not even be let go of
-                self._captured.append(self._cuda.end_capture(self.stream))
+                self._put(side, recording=True)
+            except BaseException:
+                with suppress(DeviceError):  # a stream that goes on recording could not even be let go of
+                    self._captured.append(self._cuda.end_capture(self.stream))
+                raise
+            self._captured.append(self._cuda.end_capture(self.stream))
 
     def _made(self, engine: TrtEngine, profile: int) -> TrtContext:
         self._log.clear()
