@@ -14,8 +14,8 @@ _PERIOD_S = 0.1
 _INPUT_RAILS = ("VDD_IN", "POM_5V_IN")
 """Rails that feed a whole module, where a family has one (Orin Nano and NX, Nano, TX2)."""
 _NO_RAIL = ("", "NC", "sum of shunt voltages")
-_NO_BRAKE = ("fan", "alert")
-"""Cooling that holds nothing back: a fan that turns, a warning."""
+_NO_BRAKE = ("fan", "surface-alert")
+"""Cooling that holds nothing back: a fan that turns, a warning that the case is hot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

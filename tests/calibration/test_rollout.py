@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from crystaledge.engine.base import BoundStep, Engine
+from crystaledge.engine.base import Engine
+from crystaledge.engine.bound_step import BoundStep
 from crystaledge.errors import ContractError
 from crystaledge.manifest.model import BatchRange, GraphSpec, Precision
 from crystaledge.tensors import BATCH, DType, ResetRule, StatePair, TensorSpec

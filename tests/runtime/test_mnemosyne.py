@@ -25,7 +25,8 @@ from crystaledge.pipeline import Pipeline, PipelineOptions
 from crystaledge.preprocessing.preprocessor import Preprocessor
 from crystaledge.preprocessing.spec import ColorOrder
 from crystaledge.sources.frame import Frame
-from crystaledge.systems.mnemosyne import IdentityEvent, MnemosynePipeline
+from crystaledge.systems.mnemosyne import MnemosynePipeline
+from crystaledge.systems.mnemosyne_records import IdentityEvent
 from tests.support.bundles import write_tiny_bundle
 from tests.support.frames import drawn_frames
 from tests.support.manifests import IDLE_LIMIT_FRAMES, changed, small_decision, tiny_manifest

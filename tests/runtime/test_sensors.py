@@ -27,7 +27,7 @@ ORIN = {
     "class/thermal/thermal_zone2/type": "cv0-thermal\n",  # asleep: it has no temperature
     "class/thermal/cooling_device0/type": "pwm-fan\n",
     "class/thermal/cooling_device0/cur_state": "2\n",  # a fan that turns holds nothing back
-    "class/thermal/cooling_device1/type": "cpu-throttle-alert\n",
+    "class/thermal/cooling_device1/type": "hot-surface-alert\n",
     "class/thermal/cooling_device1/cur_state": "1\n",  # a warning does not either
     "class/thermal/cooling_device2/type": "thermal-cpufreq-0\n",
     "class/thermal/cooling_device2/cur_state": "1\n",
@@ -64,11 +64,11 @@ def test_a_board_without_an_input_rail_is_the_sum_of_its_rails(tmp_path: Path) -
 @pytest.mark.parametrize("brakes", [False, True])
 def test_a_fan_and_a_warning_hold_nothing_back(brakes: bool, tmp_path: Path) -> None:
     files = {name: text for name, text in ORIN.items() if "cooling_device" not in name}
-    kinds = ["pwm-fan", "cpu-throttle-alert", "hot-surface-alert", *(["thermal-devfreq-0", "cpufreq-cpu4"] * brakes)]
+    kinds = ["pwm-fan", "hot-surface-alert", *(["cpu-throttle-alert", "thermal-devfreq-0", "cpufreq-cpu4"] * brakes)]
     for place, kind in enumerate(kinds):
         files[f"class/thermal/cooling_device{place}/type"] = f"{kind}\n"
         files[f"class/thermal/cooling_device{place}/cur_state"] = "3\n"
-    assert read_sensors(put(tmp_path, files)).throttled == tuple(kinds[3:])
+    assert read_sensors(put(tmp_path, files)).throttled == tuple(kinds[2:])
 
 
 def test_an_input_rail_is_the_whole_and_is_not_summed_with_what_it_feeds(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from crystaledge.bundle import Bundle
-from crystaledge.engine.base import BoundStep, Engine
+from crystaledge.engine.base import Engine
+from crystaledge.engine.bound_step import BoundStep
 from crystaledge.engine.onnxruntime_engine import OnnxRuntimeEngine
 from crystaledge.engine.select import open_engine
 from crystaledge.errors import ContractError, StateError

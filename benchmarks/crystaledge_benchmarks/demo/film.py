@@ -11,7 +11,8 @@ from crystaledge.bundle import Bundle
 from crystaledge.pipeline import PipelineOptions
 from crystaledge.scene.scene import SceneConfig, SyntheticSource
 from crystaledge.sources.frame import Frame
-from crystaledge.systems.mnemosyne import HIDDEN, IdentityEvent, MnemosynePipeline
+from crystaledge.systems.mnemosyne import HIDDEN, MnemosynePipeline
+from crystaledge.systems.mnemosyne_records import IdentityEvent
 
 ENROLMENT_FRAMES = 12
 SHOWN_EVERY = 4

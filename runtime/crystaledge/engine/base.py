@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crystaledge.engine.bound_step import BoundStep
 from crystaledge.engine.states import HostStates, StateMemory
 from crystaledge.errors import ContractError, EngineError
 from crystaledge.manifest.model import GraphSpec
-from crystaledge.tensors import StatePair, TensorSpec
+from crystaledge.tensors import StatePair
 
 Array = NDArray[np.float32]
-
-
-class BoundStep(ABC):
-    """One graph at one fixed batch size, with buffers that are owned, reused and never reallocated.
-
-    Fill `inputs`, call `run`, read `outputs`; the arrays stay the same objects for life.
-
-    Args:
-        buffer: makes the array of a tensor; None for plain memory.
-    """
-
-    def __init__(self, graph: GraphSpec, batch: int, *, buffer: Callable[[TensorSpec], Array] | None = None) -> None:
-        if not graph.batch.min <= batch <= graph.batch.max:
-            msg = f"Batch {batch} is outside of {graph.batch.min} to {graph.batch.max}, the range of {graph.name!r}."
-            raise ContractError(msg)
-        self.batch = batch
-        make = buffer or (lambda spec: spec.buffer(batch))
-        self.inputs: Mapping[str, Array] = {spec.name: make(spec) for spec in graph.inputs}
-        self.outputs: Mapping[str, Array] = {spec.name: make(spec) for spec in graph.outputs}
-
-    @abstractmethod
-    def run(self) -> None:
-        """Compute `outputs` from `inputs`."""
 
 
 class Engine(ABC):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import onnxruntime as ort
 
-from crystaledge.engine.base import BoundStep, Engine
+from crystaledge.engine.base import Engine
+from crystaledge.engine.bound_step import BoundStep
 from crystaledge.engine.select import EngineRequest
 from crystaledge.errors import ContractError, EngineError
 from crystaledge.manifest.model import GraphSpec

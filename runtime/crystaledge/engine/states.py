@@ -5,15 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crystaledge.engine.bound_step import BoundStep
 from crystaledge.tensors import StatePair
-
-if TYPE_CHECKING:
-    from crystaledge.engine.base import BoundStep
 
 Array = NDArray[np.float32]
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,62 +23,18 @@ from crystaledge.identity.stopping import Progress, stopping_rule
 from crystaledge.jsonio import dumps, loads
 from crystaledge.locate import Locator, crop, inside
 from crystaledge.manifest.model import GraphSpec, Manifest
-from crystaledge.pipeline import Event, Pipeline, PipelineOptions
+from crystaledge.pipeline import Pipeline, PipelineOptions
 from crystaledge.preprocessing.preprocessor import Preprocessor
 from crystaledge.sources.frame import Frame
+from crystaledge.systems.mnemosyne_records import HostRecords, IdentityEvent, TrackRecord
 from crystaledge.tracks.snapshot import load_snapshot, save_snapshot
 from crystaledge.tracks.stepper import Stepper
 from crystaledge.tracks.store import StateStore
 
+Result = TypeVar("Result")
 FACE, HIDDEN, HIDDEN_NEXT = "face", "hidden", "hidden_next"
 VELOCITY, LOG_VARIANCE, QUALITY = "velocity", "log_variance", "quality"
 _ENROLMENT_TRACK = -1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdentityEvent(Event):
-    """One face track in one frame."""
-
-    observations: int
-    quality: float
-    velocity: float
-    state_norm: float
-    crystallized: bool
-    """A stopping rule has committed the identity."""
-    committed_frame: int | None
-    committed_match: str | None
-    """Whom the track was committed to; None before that, or when it was committed to nobody."""
-    match: str | None
-    """Best match among the enrolled, whether accepted or not; None where nobody is enrolled."""
-    score: float | None
-    llr: float | None
-    verdict: Verdict | None
-    """Of this frame alone, at the operating point below."""
-    threshold: float | None
-    false_accept_rate: float | None
-    """Per comparison; a search among many people compares as often."""
-    calibrated_observations: int | None
-    """Observations a side that the threshold was chosen with."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrackRecord:
-    """What the host remembers of a track beside its state."""
-
-    track: int
-    sequence: str
-    observations: int = 0
-    still_frames: int = 0
-    committed: Verdict | None = None
-    committed_match: str | None = None
-    committed_frame: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostRecords:
-    """The host's part of a state file."""
-
-    records: tuple[TrackRecord, ...]
 
 
 class MnemosynePipeline(Pipeline):
@@ -144,7 +102,7 @@ class MnemosynePipeline(Pipeline):
             self._records.pop(gone, None)
         for track in tracks:
             if track not in self.store:
-                self.store.create(track, frame=frame.index)
+                self._survive(frame, partial(self.store.create, track, frame=frame.index))
                 self._records[track] = TrackRecord(track=track, sequence=frame.sequence)
         self.store.seen(tracks, frame.index)
         events: list[IdentityEvent] = []
@@ -196,16 +154,19 @@ class MnemosynePipeline(Pipeline):
     def _advance(
         self, frame: Frame, tracks: Sequence[int], boxes: NDArray[np.float32]
     ) -> Mapping[str, NDArray[np.float32]]:
-        """One step; where the device fails, the engine is restarted and the same step taken once more."""
+        return self._survive(frame, partial(self._advance_once, frame, tracks, boxes))
+
+    def _survive(self, frame: Frame, action: Callable[[], Result]) -> Result:
+        """Do something; where the device fails, restart the engine and do the same once more."""
         try:
-            return self._advance_once(frame, tracks, boxes)
+            return action()
         except DeviceError as error:
             reason = str(error)
         # Not while the error is handled: its traceback holds the broken step, whose memory a fresh context may reuse.
         self._say(f"frame {frame.index}: {reason} The engine is restarted; tracks go on from their last good state.")
         self._stepper.forget()
         self._engine.restart()
-        return self._advance_once(frame, tracks, boxes)
+        return action()
 
     def _advance_once(
         self, frame: Frame, tracks: Sequence[int], boxes: NDArray[np.float32]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crystaledge.engine.base import BoundStep, Engine
+from crystaledge.engine.base import Engine
+from crystaledge.engine.bound_step import BoundStep
 from crystaledge.engine.states import StateRows
 from crystaledge.errors import ContractError, StateError
 from crystaledge.tracks.store import StateStore

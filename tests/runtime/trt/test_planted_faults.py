@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crystaledge.engine.base import BoundStep
+from crystaledge.engine.bound_step import BoundStep
 from crystaledge.engine.states import StateRows
 from crystaledge.engine.trt.buffers import StepBuffers
 from crystaledge.engine.trt.cuda import HostMemory

@@ -12,7 +12,8 @@ from crystaledge.engine.select import EngineOptions
 from crystaledge.errors import DeviceError, EngineError
 from crystaledge.pipeline import Pipeline, PipelineOptions
 from crystaledge.sources.frame import Frame
-from crystaledge.systems.mnemosyne import IdentityEvent, MnemosynePipeline
+from crystaledge.systems.mnemosyne import MnemosynePipeline
+from crystaledge.systems.mnemosyne_records import IdentityEvent
 from tests.runtime.trt.installed import Installed, install
 from tests.support.fake_cuda import Code, FakeDriver
 from tests.support.frames import drawn_frames
@@ -76,6 +77,22 @@ def test_the_frame_is_named_in_which_the_device_failed(tmp_path: Path, monkeypat
                 installed_driver(pipeline).fail_in = 0
             pipeline.process(replace(frame, index=40 + place))
     assert said[0].startswith("frame 42: CUDA's cuStreamSynchronize failed with")
+
+
+def test_a_device_that_fails_before_a_track_has_its_room_is_restarted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pool of states is full, and the device fails where it is made larger."""
+    installed = install(tmp_path, monkeypatch)
+    pipeline, said = opened(installed)
+    frame = drawn_frames(0, 1)[0]
+    for track in range(-2, -18, -1):
+        pipeline.store.create(track, frame=frame.index)
+    installed.driver.breaks()
+    with pipeline:
+        (event,) = pipeline.process(frame)
+    assert event.observations == 1 and len(said) == installed.driver.resets == 1
+    assert not any(installed.driver.live.values())
 
 
 def test_every_failure_of_many_is_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

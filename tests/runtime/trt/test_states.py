@@ -272,6 +272,13 @@ def test_a_store_may_begin_without_room() -> None:
     Lockstep(capacity=0).close()
 
 
+def test_a_store_without_states_leaves_nothing() -> None:
+    driver = FakeDriver()
+    cuda = CudaPython(driver=driver)
+    DeviceStates(cuda, (), 3).close()
+    assert not any(driver.live.values())
+
+
 def test_arrays_hold_the_initial_state_before_any_step() -> None:
     driver = FakeDriver()
     pairs = (replace(two_state_spec().states[0], initial=0.25),)

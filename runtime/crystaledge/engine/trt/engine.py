@@ -7,7 +7,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from contextlib import suppress
 
-from crystaledge.engine.base import BoundStep, Engine
+from crystaledge.engine.base import Engine
+from crystaledge.engine.bound_step import BoundStep
 from crystaledge.engine.states import StateMemory
 from crystaledge.engine.trt.cuda import Cuda, HostMemory
 from crystaledge.engine.trt.flavour import Flavour

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crystaledge.engine.base import BoundStep
+from crystaledge.engine.bound_step import BoundStep
 from crystaledge.engine.states import StateMemory, StateRows
 from crystaledge.engine.trt.buffers import row_bytes
 from crystaledge.engine.trt.cuda import Cuda, HostBlock
@@ -57,7 +57,8 @@ class DeviceStates(StateMemory):
         """See `StateMemory.grow`."""
         fresh = self._allocated(capacity)  # where there is no memory left, nothing has changed
         super().grow(capacity)
-        self._free_pool()
+        with suppress(DeviceError):  # what a device that fails here still holds goes with its context
+            self._free_pool()
         self._resident = {}
         self._take(fresh)
 
@@ -106,8 +107,8 @@ class DeviceStates(StateMemory):
 
     def close(self) -> None:
         """Overwrite and free everything on the device; nothing where it was lost."""
-        if self._pool:
-            with self._cuda.current(), self._closing:
+        with self._cuda.current(), self._closing:
+            if self._pool:
                 self._free_pool()
         self.lost()
 

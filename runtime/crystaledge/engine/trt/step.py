@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from crystaledge.engine.base import BoundStep
+from crystaledge.engine.bound_step import BoundStep
 from crystaledge.engine.trt.buffers import StepBuffers
+from crystaledge.engine.trt.context import execution_context
 from crystaledge.engine.trt.cuda import Cuda, HostMemory
 from crystaledge.engine.trt.logger import Log
 from crystaledge.engine.trt.surface import TrtContext, TrtEngine
@@ -66,7 +67,16 @@ class TensorRtStep(BoundStep):
             try:
                 self.buffers = StepBuffers(cuda, graph, rows, policy)
                 self._closing.callback(self.buffers.close)
-                self._context = self._made(engine, profile)
+                self._context = execution_context(
+                    engine,
+                    graph,
+                    rows=rows,
+                    profile=profile,
+                    addresses=self.buffers.addresses(SIDES[0]),
+                    stream=cuda.handle(self.stream),
+                    log=log,
+                )
+                cuda.synchronise(self.stream)
                 super().__init__(graph, batch, buffer=lambda spec: self.buffers.host[spec.name][:batch])
                 if capture:
                     self._capture()
@@ -187,38 +197,3 @@ class TensorRtStep(BoundStep):
                     self._captured.append(self._cuda.end_capture(self.stream))
                 raise
             self._captured.append(self._cuda.end_capture(self.stream))
-
-    def _made(self, engine: TrtEngine, profile: int) -> TrtContext:
-        self._log.clear()
-        context = engine.create_execution_context()
-        if context is None:
-            msg = f"TensorRT could not make an execution context: {self._log.reason()}; is the device out of memory?"
-            raise EngineError(msg)
-        sound = _takes_profile(context, profile, self._cuda.handle(self.stream))
-        self._cuda.synchronise(self.stream)
-        for spec in self._graph.inputs:
-            sound = sound and context.set_input_shape(spec.name, (self._rows, *spec.row_shape))
-        for name, address in self.buffers.addresses(SIDES[0]).items():
-            sound = sound and context.set_tensor_address(name, address)
-        missing = _missing(context) if sound else ["the profile, a shape or an address"]
-        if missing:
-            told = f"{', '.join(missing)} for {self._rows} rows of {self._graph.name!r}"
-            msg = f"TensorRT does not take {told}: {self._log.reason()}."
-            raise EngineError(msg)
-        return context
-
-
-def _takes_profile(context: TrtContext, profile: int, stream: int) -> bool:
-    """TensorRT raises here where it answers with False everywhere else."""
-    try:
-        return context.set_optimization_profile_async(profile, stream)
-    except RuntimeError:
-        return False
-
-
-def _missing(context: TrtContext) -> list[str]:
-    """Inputs that lack a shape; TensorRT raises for anything else that is wrong with them."""
-    try:
-        return list(context.infer_shapes())
-    except RuntimeError:
-        return ["the shapes"]

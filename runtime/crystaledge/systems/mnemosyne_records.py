@@ -1,0 +1,54 @@
+"""What Mnemosyne says of a track in a frame, and what the host remembers of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crystaledge.identity.decision import Verdict
+from crystaledge.pipeline import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityEvent(Event):
+    """One face track in one frame."""
+
+    observations: int
+    quality: float
+    velocity: float
+    state_norm: float
+    crystallized: bool
+    """A stopping rule has committed the identity."""
+    committed_frame: int | None
+    committed_match: str | None
+    """Whom the track was committed to; None before that, or when it was committed to nobody."""
+    match: str | None
+    """Best match among the enrolled, whether accepted or not; None where nobody is enrolled."""
+    score: float | None
+    llr: float | None
+    verdict: Verdict | None
+    """Of this frame alone, at the operating point below."""
+    threshold: float | None
+    false_accept_rate: float | None
+    """Per comparison; a search among many people compares as often."""
+    calibrated_observations: int | None
+    """Observations a side that the threshold was chosen with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackRecord:
+    """What the host remembers of a track beside its state."""
+
+    track: int
+    sequence: str
+    observations: int = 0
+    still_frames: int = 0
+    committed: Verdict | None = None
+    committed_match: str | None = None
+    committed_frame: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostRecords:
+    """The host's part of a state file."""
+
+    records: tuple[TrackRecord, ...]
