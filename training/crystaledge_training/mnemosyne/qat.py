@@ -20,8 +20,8 @@ from crystaledge_training.mnemosyne.load import mnemosyne_from_checkpoint
 from crystaledge_training.mnemosyne.qat_config import QatConfig
 from crystaledge_training.mnemosyne.qat_module import QatModule, summary
 from crystaledge_training.mnemosyne.qat_tracks import with_mirrors
-from crystaledge_training.mnemosyne.qat_trainer import BestStudent, TrackData, trainer_of
-from crystaledge_training.mnemosyne.train import LAST, RUN, epochs_done
+from crystaledge_training.mnemosyne.qat_trainer import BestStudent, TrackData
+from crystaledge_training.mnemosyne.train import RUN
 from crystaledge_training.quantization.artifact import (
     SCHEMA_VERSION,
     ArtifactKind,
@@ -30,6 +30,7 @@ from crystaledge_training.quantization.artifact import (
     tensors_of,
     write_trained_int8,
 )
+from crystaledge_training.trainer import LAST, epochs_done, trainer_in
 
 ARTIFACT = "trained-int8.safetensors"
 _BEST = "best.weights"
@@ -86,14 +87,14 @@ def train_int8(request: QatRequest) -> QatResult:
     _take_run_folder(request, claim)
     best = BestStudent(request.out / _BEST, (lambda line: None) if request.progress else request.say)
     epochs = min(config.epochs, request.stop_after or config.epochs)
-    trainer = trainer_of(request.out, epochs, best, progress=request.progress)
+    trainer = trainer_in(request.out, [best], epochs=epochs, progress=request.progress)
     resume = request.out / LAST
     done = epochs_done(resume)
     if done < epochs:
         trainer.fit(module, TrackData(store, config), ckpt_path=resume if resume.exists() else None)
         done = trainer.current_epoch
     else:
-        best.load_state_dict(SafetensorsCheckpointIO().load_checkpoint(resume)["callbacks"]["BestStudent"])
+        best.resume(resume)
     return _finish(request, checkpoint, module, best, done)
 
 

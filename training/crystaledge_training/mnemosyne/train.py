@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -12,8 +11,7 @@ from pathlib import Path
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback, LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.callbacks import Callback
 from torch.utils.data import DataLoader, TensorDataset
 
 from crystaledge.errors import DataError
@@ -29,9 +27,9 @@ from crystaledge_training.mnemosyne.decision import calibrate_decision, require_
 from crystaledge_training.mnemosyne.module import VALIDATION_METRIC, MnemosyneModule, TrainConfig
 from crystaledge_training.mnemosyne.network import Mnemosyne
 from crystaledge_training.mnemosyne.uncertainty import fit_log_variance
+from crystaledge_training.trainer import LAST, BestEpoch, epochs_done, trainer_in
 
 BEST = "best.safetensors"
-LAST = "last.resume"
 RUN = "run.json"
 
 
@@ -98,36 +96,18 @@ class EpochLines(Callback):
         self._say(f"epoch {trainer.current_epoch + 1} of {self._epochs}: validation AUC {value:.4f}")
 
 
-class BestWeights(Callback):
-    """Keeps the network of the best validation epoch, and the seconds spent so far, across resumes."""
+class BestWeights(BestEpoch):
+    """Keeps the network of the best validation epoch."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.best = -1.0
-        self.epoch = -1
-        self.seconds = 0.0
-        self._started = time.monotonic()
+        super().__init__(path, worst=-1.0)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the weights when they are the best so far."""
         value = float(trainer.callback_metrics[VALIDATION_METRIC])
         if not isinstance(pl_module, MnemosyneModule) or pl_module.trains_encoder or not value > self.best:
             return  # while the encoder trains alone, the rest of the network is as it was drawn
-        self.best, self.epoch = value, trainer.current_epoch
-        torch_weights = {k: v.detach().clone() for k, v in pl_module.network.state_dict().items()}
-        SafetensorsCheckpointIO().save_checkpoint({"network": torch_weights}, self.path)
-
-    def state_dict(self) -> dict[str, float]:
-        """What the resume file keeps."""
-        now = time.monotonic()
-        self.seconds += now - self._started
-        self._started = now
-        return {"best": self.best, "epoch": self.epoch, "seconds": self.seconds}
-
-    def load_state_dict(self, state_dict: dict[str, float]) -> None:
-        """Take up where the resume file left off."""
-        self.best, self.epoch = state_dict["best"], int(state_dict["epoch"])
-        self.seconds = state_dict["seconds"]
+        self.keep(trainer.current_epoch, value, {"network": pl_module.network})
 
 
 def train(request: TrainRequest) -> TrainResult:
@@ -160,41 +140,16 @@ def train(request: TrainRequest) -> TrainResult:
         trainer.fit(module, SequenceData(store, config), ckpt_path=resume if resume.exists() else None)
         done = trainer.current_epoch
     elif resume.exists():
-        best.load_state_dict(SafetensorsCheckpointIO().load_checkpoint(resume)["callbacks"]["BestWeights"])
+        best.resume(resume)
     return _finish(request, training, validation_store, best, done)
 
 
-def epochs_done(resume: Path) -> int:
-    """Epochs that a resume file has behind it; 0 where there is none."""
-    if not resume.exists():
-        return 0
-    loops = SafetensorsCheckpointIO().load_checkpoint(resume)["loops"]
-    return int(loops["fit_loop"]["epoch_progress"]["current"]["processed"])
-
-
 def _trainer(request: TrainRequest, best: BestWeights) -> L.Trainer:
-    every_epoch = ModelCheckpoint(
-        dirpath=request.out, filename="last", save_top_k=1, enable_version_counter=False, every_n_epochs=1
-    )
-    every_epoch.FILE_EXTENSION = ".resume"
-    callbacks: list[Callback] = [best, every_epoch, LearningRateMonitor("epoch")]
-    if request.progress:
-        callbacks.append(TQDMProgressBar(refresh_rate=5, leave=False))
-    else:
-        callbacks.append(EpochLines(request.say, request.config.epochs))
-    return L.Trainer(
-        accelerator="auto",
-        devices=1,
-        max_epochs=min(request.config.epochs, request.stop_after or request.config.epochs),
-        gradient_clip_val=request.config.gradient_clip,
-        reload_dataloaders_every_n_epochs=1,
-        num_sanity_val_steps=0,
-        logger=TensorBoardLogger(request.out, name="tensorboard", version=""),
-        callbacks=callbacks,
-        plugins=[SafetensorsCheckpointIO()],
-        enable_progress_bar=request.progress,
-        enable_model_summary=False,
-        log_every_n_steps=1,
+    config = request.config
+    lines = [] if request.progress else [EpochLines(request.say, config.epochs)]
+    epochs = min(config.epochs, request.stop_after or config.epochs)
+    return trainer_in(
+        request.out, [best, *lines], epochs=epochs, progress=request.progress, gradient_clip=config.gradient_clip
     )
 
 
