@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Annotated
 
 from crystaledge.jsonio import Bounds
@@ -14,12 +15,21 @@ Share = Annotated[float, Bounds(0.0, 1.0)]
 Numbers = tuple[float, ...]
 
 
+class SequenceSource(Enum):
+    """What sequences were made of."""
+
+    IDENTITIES = "identities"
+    """Photographs of people, a folder for each."""
+    VIDEO = "video"
+    SYNTHETIC = "synthetic"
+    """A drawn, seeded scene."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequenceSetRecord:
     """Which sequences were used, exactly, without saying whose they are."""
 
-    source: str
-    """"identities", "video" or "synthetic"."""
+    source: SequenceSource
     sequences: int
     steps: int
     seed: int

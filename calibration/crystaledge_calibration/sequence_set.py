@@ -16,7 +16,7 @@ from crystaledge.preprocessing.preprocessor import Preprocessor
 from crystaledge.preprocessing.spec import Preprocessing
 from crystaledge.sources.frame import Frame
 from crystaledge_calibration.clips import MOST_FRAMES, Clip, PhotoClip, SourceFile, VideoClip
-from crystaledge_calibration.records import SequenceSetRecord
+from crystaledge_calibration.records import SequenceSetRecord, SequenceSource
 
 Array = NDArray[np.float32]
 FEWEST_SEQUENCES = 2
@@ -78,9 +78,9 @@ class SequenceSet:
 
     def record(self) -> SequenceSetRecord:
         """What a bundle keeps of the set: hashes, no names."""
-        photos, video = isinstance(self.clips[0], PhotoClip), isinstance(self.clips[0], VideoClip)
+        sources = {PhotoClip: SequenceSource.IDENTITIES, VideoClip: SequenceSource.VIDEO}
         return SequenceSetRecord(
-            source="identities" if photos else "video" if video else "synthetic",
+            source=sources.get(type(self.clips[0]), SequenceSource.SYNTHETIC),
             sequences=len(self.clips),
             steps=self.steps,
             seed=self.seed,

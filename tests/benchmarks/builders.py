@@ -39,6 +39,7 @@ from crystaledge_calibration.records import (
     RangeRecord,
     RecipeStep,
     SequenceSetRecord,
+    SequenceSource,
     StateTrace,
     TensorTrace,
     VerificationRecord,
@@ -110,7 +111,7 @@ def with_verification(bundle: Bundle, record: VerificationRecord) -> Bundle:
 def sequence_set(seed: int = 0) -> SequenceSetRecord:
     """Some people's sequences."""
     return SequenceSetRecord(
-        source="identities",
+        source=SequenceSource.IDENTITIES,
         sequences=128,
         steps=64,
         seed=seed,

@@ -19,6 +19,7 @@ from crystaledge.preprocessing.preprocessor import Preprocessor
 from crystaledge.preprocessing.spec import Preprocessing
 from crystaledge.sources.frame import Frame
 from crystaledge_calibration.clips import MOST_FRAMES, Clip, PhotoClip, SourceFile, open_clips
+from crystaledge_calibration.records import SequenceSource
 from crystaledge_calibration.sequence_set import Half, SequenceSet, choose_sequences, show_order
 from tests.calibration.closed_loop_builders import NoiseClip, noise_sequences
 from tests.e2e.conftest import write_people
@@ -201,7 +202,7 @@ def test_the_record_names_nobody(tmp_path: Path) -> None:
     found = chosen(open_clips(str(write_people(tmp_path, people=3, images=3))))
     text = dumps(found.record())
     assert all(name not in text for name in ("person", str(tmp_path), ".png"))
-    assert found.record().source == "identities" and found.record().sequences == 3
+    assert found.record().source is SequenceSource.IDENTITIES and found.record().sequences == 3
     assert sorted(found.record().files) == sorted(file.sha256 for file in found.files)
 
 

@@ -49,7 +49,7 @@ def graph_name(graph: GraphSpec) -> str:
 def set_sentence(what: str, used: SequenceSetRecord) -> str:
     """Which sequences were used, by the set's hash: a list of files would say more of people than it should."""
     return (
-        f"{what}: {used.sequences} sequences of {used.steps} steps, {used.source}, {len(used.files)} files, "
+        f"{what}: {used.sequences} sequences of {used.steps} steps, {used.source.value}, {len(used.files)} files, "
         f"seed {used.seed}, set {used.sha256[:16]}."
     )
 
