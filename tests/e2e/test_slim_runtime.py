@@ -17,10 +17,11 @@ SLIM_RUNTIME_MODULES = """
 import importlib, pkgutil, sys
 import crystaledge
 needs_opencv = {f"crystaledge.sources.{name}" for name in ("images", "folder", "video", "identities")}
+needs_pycuda = {"crystaledge.engine.trt.cuda_pycuda"}
 for module in pkgutil.walk_packages(crystaledge.__path__, "crystaledge."):
-    if module.name not in needs_opencv:
+    if module.name not in needs_opencv | needs_pycuda:
         importlib.import_module(module.name)
-forbidden = {"torch", "onnx", "cv2", "lightning", "matplotlib"} & set(sys.modules)
+forbidden = {"torch", "onnx", "cv2", "lightning", "matplotlib", "tensorrt", "cuda", "pycuda"} & set(sys.modules)
 assert not forbidden, forbidden
 """
 ONE_IDENTITY = """
@@ -90,6 +91,7 @@ def test_wheel_holds_the_five_packages_and_no_stray_file(wheel: Path) -> None:
         "crystaledge/manifest/schema.json",
         "crystaledge_training/weights/MODEL_CARD.md",
         "crystaledge_training/weights/mnemosyne.safetensors",
+        "crystaledge_training/weights/mnemosyne.int8.safetensors",
         "crystaledge_benchmarks/templates/demo.html.j2",
         "crystaledge_benchmarks/templates/report.css.j2",
         "crystaledge_benchmarks/templates/report.html.j2",
@@ -97,6 +99,7 @@ def test_wheel_holds_the_five_packages_and_no_stray_file(wheel: Path) -> None:
         "crystaledge_benchmarks/assets/mnemosyne/golden/step.npz",
         "crystaledge_benchmarks/assets/mnemosyne/graphs/step.float32.onnx",
         "crystaledge_benchmarks/assets/mnemosyne/manifest.json",
+        "crystaledge_benchmarks/assets/mnemosyne/trained/step.safetensors",
     }
 
 
