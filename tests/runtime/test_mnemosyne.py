@@ -308,6 +308,22 @@ def test_a_restart_changes_no_bit_and_forgets_no_record(tmp_path: Path) -> None:
     assert any(event.crystallized for event in expected[cut:]), "no record had to be remembered"
 
 
+def test_a_run_that_saw_no_frame_hands_its_tracks_on_as_they_were(tiny_bundle_path: Path, tmp_path: Path) -> None:
+    film = drawn_frames(0, 8)
+    with opened(tiny_bundle_path) as pipeline:
+        expected = events_of(pipeline, film)
+    with opened(tiny_bundle_path) as pipeline:
+        events_of(pipeline, film[:5])
+        pipeline.snapshot(tmp_path / "first.state")
+    with opened(tiny_bundle_path) as pipeline:
+        pipeline.restore(tmp_path / "first.state")
+        pipeline.snapshot(tmp_path / "second.state")
+    assert (tmp_path / "second.state").read_bytes() == (tmp_path / "first.state").read_bytes()
+    with opened(tiny_bundle_path) as pipeline:
+        pipeline.restore(tmp_path / "second.state")
+        assert events_of(pipeline, film[5:]) == expected[5:]
+
+
 def test_the_first_sequence_goes_on_with_the_default_tracker(tiny_bundle_path: Path, tmp_path: Path) -> None:
     film = drawn_frames(0, 8)
     with opened(tiny_bundle_path) as pipeline:

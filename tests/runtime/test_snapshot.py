@@ -45,7 +45,7 @@ def filled_store() -> StateStore:
     """Three tracks that are not in the slots they were first given."""
     store = StateStore(PAIRS)
     for track in (9, *TRACKS):
-        store.create(track, frame=track % 100)
+        store.create(track, frame=track % 10)
     store.evict(9)
     for track in TRACKS:
         store.load(track, random_state(track % 1000))
@@ -182,6 +182,11 @@ def test_damaged_arrays_are_refused(path: Path, changes: dict[str, Any], expecte
         ),
         pytest.param(
             {"tracks": [{"track": 1, "last_seen": 0}]}, "expected float32 [1, 3]", id="fewer-tracks-than-rows"
+        ),
+        pytest.param(
+            {"frame": 4, "tracks": [{"track": t, "last_seen": 4 + t} for t in range(3)]},
+            "has seen a track after its last frame 4",
+            id="seen-later-than-anything",
         ),
         pytest.param({"tracks": [{"track": "1", "last_seen": 0}] * 3}, ".track is '1'", id="track-is-no-number"),
     ],

@@ -179,6 +179,16 @@ def test_a_state_is_handed_out_as_a_copy() -> None:
     assert (store.state(1)["hidden"] == 0.5).all()
 
 
+def test_rows_that_were_too_few_are_overwritten() -> None:
+    store = StateStore(PAIRS, capacity=1)
+    store.create(0)
+    store.load(0, random_state(0))
+    small = dict(store.arrays)
+    store.create(1)
+    assert not any(array.any() for array in small.values())
+    assert all((store.state(0)[name] == values).all() for name, values in random_state(0).items())
+
+
 @pytest.mark.parametrize("capacity", [0, 1, 3])
 def test_growing_keeps_every_state(capacity: int) -> None:
     store = StateStore(PAIRS, capacity=capacity)

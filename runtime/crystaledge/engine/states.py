@@ -45,6 +45,7 @@ class StateMemory(ABC):
             old = self._arrays[pair.input]
             fresh = np.full((capacity - len(old), *pair.shape), pair.initial, np.float32)
             self._arrays[pair.input] = np.concatenate([old, fresh])
+            old[...] = 0  # whoever gets that memory next shall not find anybody's state in it
 
     def reset(self, slot: int) -> None:
         """Overwrite a slot with the initial state."""

@@ -77,7 +77,7 @@ class MnemosynePipeline(Pipeline):
             DataError: no frame shows a face, or one cannot be used.
         """
         count, outputs = 0, None
-        self.store.create(_ENROLMENT_TRACK)
+        self._survive(partial(self.store.create, _ENROLMENT_TRACK), place=f"enrolment of {name!r}")
         try:
             for frame in frames:
                 boxes = inside(self._locator.locate(frame), frame.pixels).box_xyxy[:1]
@@ -102,7 +102,7 @@ class MnemosynePipeline(Pipeline):
             self._records.pop(gone, None)
         for track in tracks:
             if track not in self.store:
-                self._survive(frame, partial(self.store.create, track, frame=frame.index))
+                self._survive(partial(self.store.create, track, frame=frame.index), place=f"frame {frame.index}")
                 self._records[track] = TrackRecord(track=track, sequence=frame.sequence)
         self.store.seen(tracks, frame.index)
         events: list[IdentityEvent] = []
@@ -126,16 +126,16 @@ class MnemosynePipeline(Pipeline):
         if len(self.store):
             msg = "Tracks are alive already; restore a state file before the first frame."
             raise StateError(msg)
-        header = load_snapshot(path, self.store, self.graph.states, graph_sha256=self._graph_sha256())
         try:
+            header = load_snapshot(path, self.store, self.graph.states, graph_sha256=self._graph_sha256())
             host = loads(HostRecords, header.host, where=f"{path}: host", error=StateError)
-        except StateError:
+        except BaseException:
             for track in self.store.tracks:
                 self.store.evict(track)
             raise
         known = {record.track: record for record in host.records}
         self._records = {t: known.get(t, TrackRecord(track=t, sequence="")) for t in self.store.tracks}
-        self._restored_frame = header.frame
+        self._frame = self._restored_frame = header.frame  # of a snapshot that is taken before the first frame
         self._tracker.resume({track: record.sequence for track, record in self._records.items()})
 
     def close(self) -> None:
@@ -154,16 +154,16 @@ class MnemosynePipeline(Pipeline):
     def _advance(
         self, frame: Frame, tracks: Sequence[int], boxes: NDArray[np.float32]
     ) -> Mapping[str, NDArray[np.float32]]:
-        return self._survive(frame, partial(self._advance_once, frame, tracks, boxes))
+        return self._survive(partial(self._advance_once, frame, tracks, boxes), place=f"frame {frame.index}")
 
-    def _survive(self, frame: Frame, action: Callable[[], Result]) -> Result:
+    def _survive(self, action: Callable[[], Result], *, place: str) -> Result:
         """Do something; where the device fails, restart the engine and do the same once more."""
         try:
             return action()
         except DeviceError as error:
             reason = str(error)
         # Not while the error is handled: its traceback holds the broken step, whose memory a fresh context may reuse.
-        self._say(f"frame {frame.index}: {reason} The engine is restarted; tracks go on from their last good state.")
+        self._say(f"{place}: {reason} The engine is restarted; tracks go on from their last good state.")
         self._stepper.forget()
         self._engine.restart()
         return action()

@@ -77,6 +77,9 @@ def load_snapshot(path: Path, store: StateStore, states: tuple[StatePair, ...], 
     if len(set(numbers)) != len(numbers):
         msg = f"The state file {path} names a track twice."
         raise StateError(msg)
+    if any(entry.last_seen > header.frame for entry in header.tracks):
+        msg = f"The state file {path} has seen a track after its last frame {header.frame}; the file is refused."
+        raise StateError(msg)
     for pair in states:
         _check(path, arrays.get(pair.input), pair, len(numbers))
     for row, entry in enumerate(header.tracks):

@@ -55,6 +55,7 @@ def refusal(driver: FakeDriver, data: bytes, kind: type[CrystalEdgeError], graph
     with pytest.raises(kind) as raised:
         fake_engine(graph or tiny_graph_spec(), data, driver=driver)
     assert driver.live == NOTHING
+    assert driver.adrift == []  # although the error with its traceback is still there
     return message_of(raised)
 
 

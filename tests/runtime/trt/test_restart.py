@@ -95,6 +95,41 @@ def test_a_device_that_fails_before_a_track_has_its_room_is_restarted(
     assert not any(installed.driver.live.values())
 
 
+def test_an_enrolment_that_finds_no_room_on_a_failed_device_is_survived(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = install(tmp_path, monkeypatch)
+    pipeline, said = opened(installed)
+    for track in range(16):
+        pipeline.store.create(track)
+    installed.driver.breaks()
+    with pipeline:
+        assert pipeline.enroll("ada", drawn_frames(0, 1)) == 1
+    assert len(said) == 1 and said[0].startswith("enrolment of 'ada': ")
+
+
+def test_what_the_host_can_still_overwrite_is_overwritten_before_a_reset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = install(tmp_path, monkeypatch)
+    pipeline, _ = opened(installed)
+    driver, reset = installed.driver, installed.driver.cuDevicePrimaryCtxReset
+    left: list[bool] = []
+
+    def watched(device: int) -> tuple[Code]:
+        left.extend(bool(block.any()) for block in driver.pinned.values())
+        return reset(device)
+
+    monkeypatch.setattr(driver, "cuDevicePrimaryCtxReset", watched)
+    first, second, *_ = drawn_frames(0, 2)
+    with pipeline:
+        pipeline.process(first)
+        assert any(block.any() for block in driver.pinned.values())
+        driver.fail_in = 1
+        pipeline.process(second)
+    assert left and not any(left)
+
+
 def test_every_failure_of_many_is_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed = install(tmp_path, monkeypatch)
     expected = undisturbed(installed)

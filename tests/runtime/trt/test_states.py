@@ -268,6 +268,17 @@ def test_runs_are_the_longest_stretches(slots: list[int]) -> None:
     assert all(first + count != second for (_, first, count), (_, second, _) in pairwise(found))
 
 
+def test_a_store_whose_device_broke_before_it_was_closed_touches_nothing_any_more() -> None:
+    both = Lockstep()
+    both.create(0)
+    both.advance([0], faces_of(1, 0))
+    both.driver.breaks()
+    both.engine.close()
+    both.driver.calls.clear()
+    both.device.evict(0)
+    assert both.driver.calls == []
+
+
 def test_a_store_may_begin_without_room() -> None:
     Lockstep(capacity=0).close()
 

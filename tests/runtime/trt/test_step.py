@@ -202,7 +202,7 @@ def test_what_tensorrt_refuses_is_one_line(
     with pytest.raises(EngineError) as raised:
         engine.bind(2)
     assert message_of(raised) == REFUSALS[refuse]
-    assert driver.depth == 0
+    assert driver.depth == 0 and driver.adrift == []
 
 
 def test_every_refusal_has_its_own_reason(driver: FakeDriver, monkeypatch: pytest.MonkeyPatch) -> None:

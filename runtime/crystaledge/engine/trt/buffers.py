@@ -86,10 +86,14 @@ class StepBuffers:
             for pointer in self._pairs[pair.input]:
                 self._cuda.clear(pointer, self._rows * row_bytes(pair.shape), stream)
 
+    def wipe_host(self) -> None:
+        """Overwrite what lies on the host, whatever the device says to the rest."""
+        for block in self._bytes.values():
+            block[:] = 0
+
     def wipe(self, stream: Any) -> None:
         """Overwrite states, frames and results: they are personal data."""
-        for block in self._bytes.values():  # whatever the device says to the rest
-            block[:] = 0
+        self.wipe_host()
         self.wipe_states(stream)
         for name, pointer in self._pointers.items():
             self._cuda.clear(pointer, self._bytes[name].nbytes, stream)

@@ -40,6 +40,7 @@ def execution_context(
         sound = sound and context.set_tensor_address(name, address)
     missing = _missing(context) if sound else ["the profile, a shape or an address"]
     if missing:
+        del context  # before the error, whose traceback would keep it beyond the memory that it points to
         msg = f"TensorRT does not take {', '.join(missing)} for {rows} rows of {graph.name!r}: {log.reason()}."
         raise EngineError(msg)
     return context

@@ -90,7 +90,11 @@ class CudaPython(Cuda):
         address = int(self._call("cuMemHostAlloc", nbytes, _HOST_PORTABLE | (_HOST_MAPPED if mapped else 0)))
         array = np.ctypeslib.as_array((ctypes.c_uint8 * nbytes).from_address(address))
         array[...] = 0
-        pointer = int(self._call("cuMemHostGetDevicePointer", address, 0)) if mapped else None
+        try:
+            pointer = int(self._call("cuMemHostGetDevicePointer", address, 0)) if mapped else None
+        except DeviceError:
+            self._call("cuMemFreeHost", address)
+            raise
         return HostBlock(array, pointer)
 
     def free_host(self, block: HostBlock) -> None:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from crystaledge.engine.base import Engine
 from crystaledge.engine.bound_step import BoundStep
 from crystaledge.engine.states import StateMemory
+from crystaledge.engine.trt.border import contradictions, profiles_of
 from crystaledge.engine.trt.cuda import Cuda, HostMemory
 from crystaledge.engine.trt.flavour import Flavour
 from crystaledge.engine.trt.logger import Log, log_of
@@ -18,7 +19,7 @@ from crystaledge.engine.trt.step import StepTime, TensorRtStep
 from crystaledge.engine.trt.surface import TrtEngine, TrtModule
 from crystaledge.errors import ContractError, DeviceError, EngineError
 from crystaledge.manifest.model import GraphSpec
-from crystaledge.tensors import BATCH, StatePair, TensorSpec
+from crystaledge.tensors import StatePair
 
 
 class TensorRtEngine(Engine):
@@ -55,8 +56,8 @@ class TensorRtEngine(Engine):
         self._policy = policy or (HostMemory.MAPPED if self.device.integrated else HostMemory.DEVICE)
         self._bound: dict[tuple[int, int], TensorRtStep] = {}
         self._memories: list[DeviceStates] = []
+        self._profiles: dict[int, int] = {}
         self._engine: TrtEngine | None = self._open()
-        self._profiles = _profiles(graph, self._engine)
 
     def bind(self, batch: int) -> BoundStep:
         """See `Engine.bind`; steps belong to the thread that bound them."""
@@ -87,9 +88,7 @@ class TensorRtEngine(Engine):
         """
         try:
             with self._cuda.current():  # TensorRT frees what it has where it was made
-                for memory in self._memories:
-                    memory.lost()
-                self._bound.clear()
+                self._forget()
                 self._engine = None
             self._cuda.reset()
             self._engine = self._open()
@@ -107,10 +106,18 @@ class TensorRtEngine(Engine):
         while self._memories:
             with suppress(DeviceError):
                 self._memories.pop().close()
-        if self._engine is not None:
-            with suppress(DeviceError), self._cuda.current():  # TensorRT frees what it has where it was made
-                self._engine = None
-        self._cuda.close()
+        with suppress(DeviceError), self._cuda.current():  # TensorRT frees what it has where it was made
+            self._engine = None
+        self._engine = None  # where there is no context any more to do it in
+        with suppress(DeviceError):
+            self._cuda.close()
+
+    def _forget(self) -> None:
+        """Steps and states of a context that is about to go."""
+        for memory in self._memories:
+            memory.lost()
+        while self._bound:
+            self._bound.popitem()[1].buffers.wipe_host()
 
     def _bind(self, batch: int) -> TensorRtStep:
         if self._engine is None:
@@ -144,49 +151,18 @@ class TensorRtEngine(Engine):
     def _open(self) -> TrtEngine:
         log = log_of(self._module.ILogger)
         log.clear()
+        wrong = None
         with self._cuda.current():
             engine = self._deserialised(log)
+            if engine is not None:
+                wrong = next(contradictions(self.graph, engine, self._module), None)
+            if engine is not None and wrong is None:
+                self._profiles = profiles_of(self.graph, engine)
+            else:
+                engine = None  # here, where it was made, and not when somebody lets go of the error
+        if wrong is not None:
+            raise ContractError(wrong)
         if engine is None:
             msg = f"TensorRT {self._module.__version__} refuses the engine file: {log.reason()}; build it again."
             raise EngineError(msg)
-        _check_border(self.graph, engine, self._module)
         return engine
-
-
-def _check_border(graph: GraphSpec, engine: TrtEngine, module: TrtModule) -> None:
-    names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
-    _check_side(graph, graph.inputs, [n for n in names if engine.get_tensor_mode(n) == module.TensorIOMode.INPUT])
-    _check_side(graph, graph.outputs, [n for n in names if engine.get_tensor_mode(n) == module.TensorIOMode.OUTPUT])
-    for spec in (*graph.inputs, *graph.outputs):
-        shape, kind = tuple(engine.get_tensor_shape(spec.name)), engine.get_tensor_dtype(spec.name)
-        if kind != module.DataType.FLOAT or shape != (-1, *spec.row_shape):
-            msg = (
-                f"Graph {graph.name!r}: {spec.name!r} is {kind} {list(shape)} in its file; the manifest "
-                f"promises {spec.dtype.value} {[BATCH, *spec.row_shape]}."
-            )
-            raise ContractError(msg)
-
-
-def _check_side(graph: GraphSpec, specs: tuple[TensorSpec, ...], found: list[str]) -> None:
-    if sorted(spec.name for spec in specs) != sorted(found):
-        msg = (
-            f"Graph {graph.name!r} has the tensors {sorted(found)} in its file and "
-            f"{sorted(s.name for s in specs)} in the manifest; build the engine again."
-        )
-        raise ContractError(msg)
-
-
-def _profiles(graph: GraphSpec, engine: TrtEngine) -> dict[int, int]:
-    """Number of the profile for each bucket: one whose range holds it, the narrowest first."""
-    name = graph.inputs[0].name
-    found: dict[int, tuple[int, int]] = {}
-    for profile in range(engine.num_optimization_profiles):
-        low, _, high = (int(shape[0]) for shape in engine.get_tensor_profile_shape(name, profile))
-        for bucket in graph.batch.buckets:
-            if low <= bucket <= high and (bucket not in found or high - low < found[bucket][0]):
-                found[bucket] = (high - low, profile)
-    missing = [bucket for bucket in graph.batch.buckets if bucket not in found]
-    if missing:
-        msg = f"The engine of {graph.name!r} has no profile for {missing} rows; build it again."
-        raise ContractError(msg)
-    return {bucket: profile for bucket, (_, profile) in found.items()}

@@ -90,6 +90,10 @@ class DeviceStates(StateMemory):
 
     def lost(self) -> None:
         """The device is gone: forget what was there; the host's copy is what is left."""
+        self._wipe_staging()
+        self._forget()
+
+    def _forget(self) -> None:
         self._pool, self._staging, self._resident, self._held = {}, {}, {}, {}
         self._memory, self._closing = ExitStack(), ExitStack()
 
@@ -107,10 +111,12 @@ class DeviceStates(StateMemory):
 
     def close(self) -> None:
         """Overwrite and free everything on the device; nothing where it was lost."""
-        with self._cuda.current(), self._closing:
-            if self._pool:
-                self._free_pool()
-        self.lost()
+        try:
+            with self._cuda.current(), self._closing:
+                if self._pool:
+                    self._free_pool()
+        finally:
+            self._forget()
 
     @contextmanager
     def _stale_if_it_fails(self, slots: tuple[int, ...]) -> Iterator[None]:
@@ -125,11 +131,15 @@ class DeviceStates(StateMemory):
             self._wipe()
 
     def _wipe(self) -> None:
+        self._wipe_staging()
         for name, pointer in self._pool.items():
-            block = self._staging[name].array
-            block[:] = 0  # whatever the device says to the rest
-            self._cuda.clear(pointer, block.nbytes, self._stream)
+            self._cuda.clear(pointer, self._staging[name].array.nbytes, self._stream)
         self._cuda.synchronise(self._stream)
+
+    def _wipe_staging(self) -> None:
+        """What lies on the host, whatever the device says to the rest."""
+        for block in self._staging.values():
+            block.array[:] = 0
 
     def _allocated(self, capacity: int) -> _Memory:
         """Memory for so many slots; all of it or none."""
@@ -148,7 +158,7 @@ class DeviceStates(StateMemory):
         self._stale = set(range(len(next(iter(self.arrays.values()), ()))))
 
     def _touch(self, slot: int, *, wipe: bool = False) -> None:
-        """The host's row is the newest now. A track that ended leaves nothing of itself on the device."""
+        """The host's row is the newest now. A track that ended leaves nothing of its states on the device."""
         self._stale.add(slot)
         for step in [step for step, (slots, _) in self._resident.items() if slot in slots]:
             del self._resident[step]
@@ -158,17 +168,20 @@ class DeviceStates(StateMemory):
 
     def _wipe_slot(self, slot: int) -> None:
         """Overwrite a slot's row, and the buffers of every step that has held it since they were overwritten last."""
+        rows = {name: slice(slot * size, (slot + 1) * size) for name, size in self._row_bytes.items()}
+        for name, block in self._staging.items():
+            block.array[rows[name]] = 0
         with self._cuda.current():
-            for name, pool in self._pool.items():
-                size = self._row_bytes[name]
-                self._staging[name].array[slot * size : (slot + 1) * size] = 0
-                self._cuda.clear(pool + slot * size, size, self._stream)
-            for step in [step for step, slots in self._held.items() if slot in slots]:
-                self._resident.pop(step, None)
-                with step.waited():
-                    step.wipe_states()
-                del self._held[step]
-            self._cuda.synchronise(self._stream)
+            try:
+                for name, pool in self._pool.items():
+                    self._cuda.clear(pool + rows[name].start, self._row_bytes[name], self._stream)
+                for step in [step for step, slots in self._held.items() if slot in slots]:
+                    self._resident.pop(step, None)
+                    with step.waited():
+                        step.wipe_states()
+                    del self._held[step]
+            finally:
+                self._cuda.synchronise(self._stream)
 
     def _bring(self, step: TensorRtStep, slots: tuple[int, ...]) -> None:
         """The states of some slots, from the host or the pool, to where the step reads them."""

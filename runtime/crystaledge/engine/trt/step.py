@@ -121,8 +121,9 @@ class TensorRtStep(BoundStep):
         """Take one step on what lies in the buffers, and see where its time goes."""
         cuda = self._cuda
         with cuda.current(), ExitStack() as events:
-            start, end = cuda.make_event(), cuda.make_event()
+            start = cuda.make_event()
             events.callback(cuda.drop_event, start)
+            end = cuda.make_event()
             events.callback(cuda.drop_event, end)
             with self.waited():
                 cuda.record(start, self.stream)
