@@ -15,7 +15,7 @@ from onnx import ModelProto
 from crystaledge.identity.spec import IdentityDecision
 from crystaledge.manifest.model import GraphSpec
 from crystaledge.preprocessing.spec import Preprocessing
-from crystaledge.systems.mnemosyne import HIDDEN_NEXT, LOG_VARIANCE
+from crystaledge.systems.mnemosyne_contract import HIDDEN_NEXT, LOG_VARIANCE
 from crystaledge_calibration.decisions import (
     Agreement,
     AgreementCounter,

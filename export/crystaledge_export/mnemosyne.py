@@ -9,7 +9,7 @@ from crystaledge.manifest.model import BatchRange
 from crystaledge.preprocessing.preprocessor import Preprocessor
 from crystaledge.preprocessing.spec import ColorOrder, Preprocessing
 from crystaledge.scene.scene import SceneConfig, film
-from crystaledge.systems.mnemosyne import (
+from crystaledge.systems.mnemosyne_contract import (
     FACE,
     HIDDEN,
     HIDDEN_NEXT,

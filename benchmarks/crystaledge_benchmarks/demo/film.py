@@ -11,7 +11,8 @@ from crystaledge.bundle import Bundle
 from crystaledge.pipeline import PipelineOptions
 from crystaledge.scene.scene import SceneConfig, SyntheticSource
 from crystaledge.sources.frame import Frame
-from crystaledge.systems.mnemosyne import HIDDEN, MnemosynePipeline
+from crystaledge.systems.mnemosyne import MnemosynePipeline
+from crystaledge.systems.mnemosyne_contract import HIDDEN
 from crystaledge.systems.mnemosyne_records import IdentityEvent
 
 ENROLMENT_FRAMES = 12

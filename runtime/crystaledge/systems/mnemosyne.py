@@ -22,18 +22,23 @@ from crystaledge.identity.gallery import Gallery
 from crystaledge.identity.stopping import Progress, stopping_rule
 from crystaledge.jsonio import dumps, loads
 from crystaledge.locate import Locator, crop, inside
-from crystaledge.manifest.model import GraphSpec, Manifest
 from crystaledge.pipeline import Pipeline, PipelineOptions
 from crystaledge.preprocessing.preprocessor import Preprocessor
 from crystaledge.sources.frame import Frame
-from crystaledge.systems.mnemosyne_records import HostRecords, IdentityEvent, TrackRecord
+from crystaledge.systems.mnemosyne_contract import (
+    FACE,
+    HIDDEN_NEXT,
+    LOG_VARIANCE,
+    QUALITY,
+    VELOCITY,
+    check_contract,
+)
+from crystaledge.systems.mnemosyne_records import HostRecords, IdentityEvent, TrackRecord, event_of
 from crystaledge.tracks.snapshot import load_snapshot, save_snapshot
 from crystaledge.tracks.stepper import Stepper
 from crystaledge.tracks.store import StateStore
 
 Result = TypeVar("Result")
-FACE, HIDDEN, HIDDEN_NEXT = "face", "hidden", "hidden_next"
-VELOCITY, LOG_VARIANCE, QUALITY = "velocity", "log_variance", "quality"
 _ENROLMENT_TRACK = -1
 
 
@@ -191,7 +196,7 @@ class MnemosynePipeline(Pipeline):
             best = None if scores is None else int(np.argmax(scores[row]))
             name, match = (None, None) if scores is None or best is None else self._judge(track, scores[row], best)
             record = self._follow(frame, track, velocities[row], name, match)
-            events.append(_event(frame, record, qualities[row], velocities[row], norms[row], name, match))
+            events.append(event_of(frame, record, qualities[row], velocities[row], norms[row], name, match))
         return events
 
     def _judge(self, track: int, scores: NDArray[np.float64], best: int) -> tuple[str, MatchDecision]:
@@ -223,58 +228,3 @@ def _checked(tracks: NDArray[np.int64], count: int) -> list[int]:
         msg = f"The tracker gave {numbers} for {count} detections; expected as many different numbers of at least 0."
         raise ContractError(msg)
     return numbers
-
-
-def check_contract(manifest: Manifest, graph: GraphSpec) -> None:
-    """Refuse a bundle whose parts fit the manifest's grammar but not this system.
-
-    Raises:
-        ContractError: a tensor or state that this pipeline uses is missing, or sizes contradict each other.
-    """
-    length = manifest.decision.dimensions
-    rows = {spec.name: spec.row_shape for spec in (*graph.inputs, *graph.outputs)}
-    expected = {
-        FACE: (3, *manifest.preprocessing.size_hw),
-        HIDDEN: (length,),
-        HIDDEN_NEXT: (length,),
-        VELOCITY: (1,),
-        LOG_VARIANCE: (1,),
-        QUALITY: (1,),
-    }
-    for name, shape in expected.items():
-        if rows.get(name) != shape:
-            msg = f"A Mnemosyne graph has {name!r} of shape {list(shape)} a row; this one has {rows.get(name, 'none')}."
-            raise ContractError(msg)
-    if [(pair.input, pair.output) for pair in graph.states] != [(HIDDEN, HIDDEN_NEXT)]:
-        msg = f"A Mnemosyne graph has one state pair, {HIDDEN!r} to {HIDDEN_NEXT!r}; export the bundle again."
-        raise ContractError(msg)
-
-
-def _event(
-    frame: Frame,
-    record: TrackRecord,
-    quality: float,
-    velocity: float,
-    norm: float,
-    name: str | None,
-    match: MatchDecision | None,
-) -> IdentityEvent:
-    return IdentityEvent(
-        frame=frame.index,
-        sequence=frame.sequence,
-        track=record.track,
-        observations=record.observations,
-        quality=quality,
-        velocity=velocity,
-        state_norm=norm,
-        crystallized=record.committed is not None,
-        committed_frame=record.committed_frame,
-        committed_match=record.committed_match,
-        match=name,
-        score=None if match is None else match.score,
-        llr=None if match is None else match.llr,
-        verdict=None if match is None else match.verdict,
-        threshold=None if match is None else match.point.threshold,
-        false_accept_rate=None if match is None else match.point.false_accept_rate,
-        calibrated_observations=None if match is None else match.point.observations,
-    )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crystaledge.identity.decision import Verdict
+from crystaledge.identity.decision import MatchDecision, Verdict
 from crystaledge.pipeline import Event
+from crystaledge.sources.frame import Frame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,3 +53,39 @@ class HostRecords:
     """The host's part of a state file."""
 
     records: tuple[TrackRecord, ...]
+
+
+def event_of(
+    frame: Frame,
+    record: TrackRecord,
+    quality: float,
+    velocity: float,
+    norm: float,
+    name: str | None,
+    match: MatchDecision | None,
+) -> IdentityEvent:
+    """What is said of a track in a frame.
+
+    Args:
+        name: the best match among the enrolled, judged by `match` in this frame; None where nobody is enrolled.
+        quality: 0 to 1; `velocity` and `norm` of the state, 0 or more.
+    """
+    return IdentityEvent(
+        frame=frame.index,
+        sequence=frame.sequence,
+        track=record.track,
+        observations=record.observations,
+        quality=quality,
+        velocity=velocity,
+        state_norm=norm,
+        crystallized=record.committed is not None,
+        committed_frame=record.committed_frame,
+        committed_match=record.committed_match,
+        match=name,
+        score=None if match is None else match.score,
+        llr=None if match is None else match.llr,
+        verdict=None if match is None else match.verdict,
+        threshold=None if match is None else match.point.threshold,
+        false_accept_rate=None if match is None else match.point.false_accept_rate,
+        calibrated_observations=None if match is None else match.point.observations,
+    )
