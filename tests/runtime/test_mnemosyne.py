@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,57 +13,24 @@ from numpy.typing import NDArray
 
 from crystaledge.bundle import Bundle
 from crystaledge.detections import Detections
-from crystaledge.errors import CrystalEdgeError, DataError, StateError, UsageError
+from crystaledge.errors import CrystalEdgeError, DataError, UsageError
 from crystaledge.identity.decision import Decider, Verdict
 from crystaledge.identity.matching import match_scores, unit_rows
-from crystaledge.identity.spec import IdentityDecision, LikelihoodFit, OperatingPoint, Stopping
+from crystaledge.identity.spec import IdentityDecision, Stopping
 from crystaledge.locate import FixedBox
 from crystaledge.manifest.model import MANIFEST_NAME
 from crystaledge.pipeline import Pipeline, PipelineOptions
 from crystaledge.preprocessing.preprocessor import Preprocessor
 from crystaledge.preprocessing.spec import ColorOrder
 from crystaledge.sources.frame import Frame
-from crystaledge.systems.mnemosyne import MnemosynePipeline
-from crystaledge.systems.mnemosyne_records import IdentityEvent
+from tests.runtime.mnemosyne_pipelines import SPEC, deciding, eager, events_of, opened, point, stillness
 from tests.support.bundles import write_tiny_bundle
 from tests.support.frames import drawn_frames
-from tests.support.manifests import IDLE_LIMIT_FRAMES, changed, small_decision, tiny_manifest
+from tests.support.manifests import IDLE_LIMIT_FRAMES, changed, tiny_manifest
 from tests.support.messages import message_of
 from tests.support.step_graphs import HIDDEN, tiny_step
 
 Array = NDArray[np.float32]
-
-SPEC = small_decision(HIDDEN)
-
-
-@contextmanager
-def opened(bundle: Path | Bundle, **options: Any) -> Iterator[MnemosynePipeline]:
-    """A pipeline of its own class, so that a test can look inside."""
-    made = Pipeline.open(bundle, PipelineOptions(**options))
-    assert isinstance(made, MnemosynePipeline)
-    with made:
-        yield made
-
-
-def events_of(pipeline: MnemosynePipeline, frames: Iterable[Frame]) -> list[IdentityEvent]:
-    """All events of some frames."""
-    return [event for frame in frames for event in pipeline.process(frame)]
-
-
-def deciding(tmp_path: Path, **changes: Any) -> Bundle:
-    """A tiny bundle with other decision parameters."""
-    return write_tiny_bundle(tmp_path / "other.bundle", decision=replace(SPEC, **changes))
-
-
-def eager(slope: float, intercept: float) -> dict[str, Any]:
-    """Decision parameters that turn a score into any likelihood ratio that a test needs."""
-    return {"likelihood": (LikelihoodFit(observations=1, slope=slope, intercept=intercept),)}
-
-
-def point(threshold: float) -> dict[str, Any]:
-    """One operating point at one threshold."""
-    only = OperatingPoint(observations=1, false_accept_rate=0.01, threshold=threshold, true_accept_rate=0.5)
-    return {"operating_points": (only,)}
 
 
 def rolled_out(frames: Iterable[Frame]) -> list[dict[str, Array]]:
@@ -178,11 +143,6 @@ def test_a_commitment_holds_whatever_comes_later(tmp_path: Path) -> None:
     assert all((e.crystallized, e.committed_frame, e.committed_match) == (True, 0, "ada") for e in (*before, *after))
 
 
-def stillness(threshold: float, frames: int) -> dict[str, Any]:
-    """Stopping rules of a velocity and a number of frames."""
-    return {"stopping": replace(SPEC.stopping, velocity_threshold=threshold, velocity_frames=frames)}
-
-
 @pytest.mark.parametrize(
     ("threshold", "committed_match"),
     [pytest.param(-1e9, "ada", id="match-accepted"), pytest.param(1e9, None, id="match-refused")],
@@ -286,99 +246,6 @@ def test_a_frame_with_a_gap_in_its_numbers_starts_the_track_anew(tiny_bundle_pat
     first, later = drawn_frames(0, 1, sequence="a"), drawn_frames(0, 1, first=IDLE_LIMIT_FRAMES + 1, sequence="a")
     with opened(tiny_bundle_path) as pipeline:
         assert [event.observations for event in events_of(pipeline, [*first, *later])] == [1, 1]
-
-
-def test_a_restart_changes_no_bit_and_forgets_no_record(tmp_path: Path) -> None:
-    # Two sequences alive, one of them committed; the second goes on after the restart.
-    bundle = deciding(tmp_path, **stillness(1.0, 3), **point(-1e9))
-    film = [*drawn_frames(0, 4), *drawn_frames(1, 8, first=4)]
-    cut = 6
-    with opened(bundle, stopping=Stopping.VELOCITY) as pipeline:
-        pipeline.enroll("ada", drawn_frames(0, 3))
-        expected = events_of(pipeline, film)
-    with opened(bundle, stopping=Stopping.VELOCITY) as pipeline:
-        pipeline.enroll("ada", drawn_frames(0, 3))
-        assert events_of(pipeline, film[:cut]) == expected[:cut]
-        pipeline.snapshot(tmp_path / "tracks.state")
-    with opened(bundle, stopping=Stopping.VELOCITY) as pipeline:
-        pipeline.enroll("ada", drawn_frames(0, 3))
-        pipeline.restore(tmp_path / "tracks.state")
-        assert pipeline.store.tracks == (0, 1)
-        assert events_of(pipeline, film[cut:]) == expected[cut:]
-    assert any(event.crystallized for event in expected[cut:]), "no record had to be remembered"
-
-
-def test_a_run_that_saw_no_frame_hands_its_tracks_on_as_they_were(tiny_bundle_path: Path, tmp_path: Path) -> None:
-    film = drawn_frames(0, 8)
-    with opened(tiny_bundle_path) as pipeline:
-        expected = events_of(pipeline, film)
-    with opened(tiny_bundle_path) as pipeline:
-        events_of(pipeline, film[:5])
-        pipeline.snapshot(tmp_path / "first.state")
-    with opened(tiny_bundle_path) as pipeline:
-        pipeline.restore(tmp_path / "first.state")
-        pipeline.snapshot(tmp_path / "second.state")
-    assert (tmp_path / "second.state").read_bytes() == (tmp_path / "first.state").read_bytes()
-    with opened(tiny_bundle_path) as pipeline:
-        pipeline.restore(tmp_path / "second.state")
-        assert events_of(pipeline, film[5:]) == expected[5:]
-
-
-def test_the_first_sequence_goes_on_with_the_default_tracker(tiny_bundle_path: Path, tmp_path: Path) -> None:
-    film = drawn_frames(0, 8)
-    with opened(tiny_bundle_path) as pipeline:
-        expected = events_of(pipeline, film)
-    with opened(tiny_bundle_path) as pipeline:
-        events_of(pipeline, film[:5])
-        pipeline.snapshot(tmp_path / "tracks.state")
-    with opened(tiny_bundle_path) as pipeline:
-        pipeline.restore(tmp_path / "tracks.state")
-        assert events_of(pipeline, film[5:]) == expected[5:]
-
-
-def test_a_state_file_is_taken_up_before_the_first_frame_only(tiny_bundle_path: Path, tmp_path: Path) -> None:
-    with opened(tiny_bundle_path) as pipeline:
-        events_of(pipeline, drawn_frames(0, 2))
-        pipeline.snapshot(tmp_path / "tracks.state")
-        with pytest.raises(StateError) as raised:
-            pipeline.restore(tmp_path / "tracks.state")
-    assert message_of(raised) == "Tracks are alive already; restore a state file before the first frame."
-
-
-def test_the_states_of_another_graph_are_refused(tiny_bundle_path: Path, bundle_path: Path, tmp_path: Path) -> None:
-    with opened(tiny_bundle_path) as pipeline:
-        events_of(pipeline, drawn_frames(0, 2))
-        pipeline.snapshot(tmp_path / "tracks.state")
-    with opened(bundle_path) as pipeline:
-        with pytest.raises(StateError, match="belongs to another graph"):
-            pipeline.restore(tmp_path / "tracks.state")
-        assert pipeline.store.tracks == ()
-
-
-@pytest.mark.parametrize(
-    "host",
-    [
-        pytest.param("", id="empty"),
-        pytest.param('{"records": 1}', id="no-list"),
-        pytest.param('{"records": [{"track": 0, "observations": "many"}]}', id="wrong-type"),
-    ],
-)
-def test_damaged_host_records_are_refused_and_leave_no_track(tiny_bundle_path: Path, tmp_path: Path, host: str) -> None:
-    state_file = tmp_path / "tracks.state"
-    with opened(tiny_bundle_path) as pipeline:
-        events_of(pipeline, drawn_frames(0, 2))
-        pipeline.snapshot(state_file)
-    with np.load(state_file) as file:
-        arrays = {name: file[name] for name in file.files}
-    header = {**json.loads(arrays["header"].tobytes()), "host": host}
-    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
-    with state_file.open("wb") as out:
-        np.savez(out, **arrays)
-    with opened(tiny_bundle_path) as pipeline:
-        with pytest.raises(StateError) as raised:
-            pipeline.restore(state_file)
-        message_of(raised)
-        assert pipeline.store.tracks == ()
 
 
 class Grid:
@@ -518,21 +385,6 @@ def test_an_exported_bundle_runs(bundle_path: Path) -> None:
 def test_the_decision_of_the_tiny_bundle_is_the_one_assumed_here(tiny_bundle_path: Path) -> None:
     decision: IdentityDecision = Bundle.open(tiny_bundle_path).manifest.decision
     assert decision == SPEC
-
-
-def test_a_stranger_in_a_later_sequence_does_not_inherit_a_restored_track(
-    tiny_bundle_path: Path, tmp_path: Path
-) -> None:
-    with opened(tiny_bundle_path) as pipeline:
-        events_of(pipeline, [*drawn_frames(0, 3), *drawn_frames(1, 3, first=3)])
-        pipeline.snapshot(tmp_path / "tracks.state")
-        assert len(pipeline.store.tracks) == 2
-    strangers = [replace(f, sequence=f"stranger{f.index}") for f in drawn_frames(2, 3)]
-    with opened(tiny_bundle_path) as pipeline:
-        pipeline.restore(tmp_path / "tracks.state")
-        events = events_of(pipeline, strangers)
-    assert [event.observations for event in events] == [1, 1, 1]
-    assert {event.track for event in events}.isdisjoint({0, 1})
 
 
 def test_an_options_object_shares_no_state_between_pipelines(tiny_bundle_path: Path) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import crystaledge.engine.trt.cuda_python as cuda_python
-from crystaledge.engine.trt.cuda import DeviceFacts
+from crystaledge.engine.trt.cuda import Cuda, DeviceFacts
 from crystaledge.engine.trt.cuda_python import CudaPython, load_bindings
-from crystaledge.errors import DeviceError, MissingExtraError
+from crystaledge.errors import ContractError, DeviceError, MissingExtraError
 from tests.support.fake_cuda import Code, FakeDriver
 from tests.support.messages import message_of
 
@@ -262,3 +262,14 @@ def test_without_the_bindings_the_doctor_is_named(monkeypatch: pytest.MonkeyPatc
         "Using a CUDA device needs the package 'cuda-bindings' of its CUDA's version, which is not installed; "
         "`crystaledge doctor` names it for this board."
     )
+
+
+@pytest.mark.parametrize("call", ["end_capture", "launch", "drop_graph"])
+def test_a_backend_that_records_no_graphs_says_so_and_is_not_asked_again(call: str, driver: FakeDriver) -> None:
+    cuda = CudaPython(driver=driver)
+    assert not Cuda.begin_capture(cuda, None)
+    arguments = (None, None) if call == "launch" else (None,)
+    with pytest.raises(ContractError) as raised:
+        getattr(Cuda, call)(cuda, *arguments)
+    assert message_of(raised) == "cuda-python records no CUDA graphs; ask `begin_capture` first."
+    cuda.close()

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crystaledge.errors import ContractError
+
 Bytes = NDArray[np.uint8]
 
 
@@ -116,19 +118,28 @@ class Cuda(ABC):
     @abstractmethod
     def drop_stream(self, stream: Any) -> None: ...
 
-    @abstractmethod
     def begin_capture(self, stream: Any) -> bool:
-        """Record what is put into the stream instead of doing it; False where the backend cannot."""
+        """Record what is put into the stream instead of doing it; False where the backend cannot, as here.
 
-    @abstractmethod
+        A backend that can has the three below too; nobody calls them where this is False.
+        """
+        return False
+
     def end_capture(self, stream: Any) -> Any:
         """What was recorded, ready to be launched."""
+        raise ContractError(self._no_graphs)
 
-    @abstractmethod
-    def launch(self, graph: Any, stream: Any) -> None: ...
+    def launch(self, graph: Any, stream: Any) -> None:
+        """Do what was recorded, in the order of the stream."""
+        raise ContractError(self._no_graphs)
 
-    @abstractmethod
-    def drop_graph(self, graph: Any) -> None: ...
+    def drop_graph(self, graph: Any) -> None:
+        """Free what was recorded."""
+        raise ContractError(self._no_graphs)
+
+    @property
+    def _no_graphs(self) -> str:
+        return f"{self.name} records no CUDA graphs; ask `begin_capture` first."
 
     @abstractmethod
     def make_event(self) -> Any:

@@ -117,22 +117,6 @@ class PyCuda(Cuda):
     def drop_stream(self, stream: Any) -> None:
         """See `Cuda.drop_stream`: pycuda destroys a stream with its object."""
 
-    def begin_capture(self, stream: Any) -> bool:
-        """See `Cuda.begin_capture`."""
-        return False
-
-    def end_capture(self, stream: Any) -> Any:
-        """Never reached: nothing was recorded."""
-        raise NotImplementedError
-
-    def launch(self, graph: Any, stream: Any) -> None:
-        """Never reached: nothing was recorded."""
-        raise NotImplementedError
-
-    def drop_graph(self, graph: Any) -> None:
-        """Never reached: nothing was recorded."""
-        raise NotImplementedError
-
     def make_event(self) -> Any:
         """See `Cuda.make_event`."""
         with _translated():
