@@ -30,10 +30,10 @@ from crystaledge_training.mnemosyne.qat_loss import distance, distance_to_goal
 from crystaledge_training.mnemosyne.qat_module import QatModule
 from crystaledge_training.mnemosyne.qat_student import agreement, make_student, repeated_rows
 from crystaledge_training.mnemosyne.qat_tracks import EpochOfTracks, TrackBatch, TrackConfig, with_mirrors
-from crystaledge_training.mnemosyne.train import RUN
 from crystaledge_training.quantization.artifact import ClosedLoopValidation, TrainedInt8Record
 from crystaledge_training.quantization.fake_quant import activation_ranges
 from crystaledge_training.quantization.rounding import unrounded
+from crystaledge_training.run_folder import RUN
 from crystaledge_training.trainer import LAST
 from tests.training.builders import TINY_SPEC, draw_people, numbered_store, sample_record, scene_store, tiny_network
 from tests.training.mnemosyne.test_train import assert_same_tensors, tensors_of

@@ -25,8 +25,9 @@ from crystaledge_training.mnemosyne import uncertainty
 from crystaledge_training.mnemosyne.decision import calibrate_decision
 from crystaledge_training.mnemosyne.module import VALIDATION_METRIC, MnemosyneModule, TrainConfig
 from crystaledge_training.mnemosyne.network import Mnemosyne
-from crystaledge_training.mnemosyne.train import BEST, RUN, SequenceData, TrainRequest, TrainResult, train
+from crystaledge_training.mnemosyne.train import BEST, SequenceData, TrainRequest, TrainResult, train
 from crystaledge_training.mnemosyne.uncertainty import fit_log_variance
+from crystaledge_training.run_folder import RUN
 from crystaledge_training.trainer import LAST
 from tests.training.builders import TINY_SIZES, TINY_SPEC, draw_people
 

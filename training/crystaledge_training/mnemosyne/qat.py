@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from crystaledge.errors import DataError
-from crystaledge.files import refuse_existing, sha256_of, write_atomic
 from crystaledge.jsonio import dumps
 from crystaledge.sources.identities import Catalogue, split_by_identity
 from crystaledge.system import System
@@ -21,7 +18,6 @@ from crystaledge_training.mnemosyne.qat_config import QatConfig
 from crystaledge_training.mnemosyne.qat_module import QatModule, summary
 from crystaledge_training.mnemosyne.qat_tracks import with_mirrors
 from crystaledge_training.mnemosyne.qat_trainer import BestStudent, TrackData
-from crystaledge_training.mnemosyne.train import RUN
 from crystaledge_training.quantization.artifact import (
     SCHEMA_VERSION,
     ArtifactKind,
@@ -30,6 +26,7 @@ from crystaledge_training.quantization.artifact import (
     tensors_of,
     write_trained_int8,
 )
+from crystaledge_training.run_folder import RunFolder, claim_folder, people_sha256
 from crystaledge_training.trainer import LAST, epochs_done, trainer_in
 
 ARTIFACT = "trained-int8.safetensors"
@@ -80,11 +77,11 @@ def train_int8(request: QatRequest) -> QatResult:
     checkpoint = read_checkpoint(request.checkpoint)
     teacher, spec = mnemosyne_from_checkpoint(checkpoint), checkpoint.record.preprocessing
     training, held_out = split_by_identity(request.people, held_out=config.held_out, seed=config.seed)
-    claim = _claim(request, checkpoint)
+    folder = _claim(request, checkpoint)
     store = with_mirrors(load_frames(training, spec))
     validation = with_mirrors(load_frames(held_out, spec))
     module = QatModule(config, teacher, spec, training=store, validation=validation)
-    _take_run_folder(request, claim)
+    folder.take()
     best = BestStudent(request.out / _BEST, (lambda line: None) if request.progress else request.say)
     epochs = min(config.epochs, request.stop_after or config.epochs)
     trainer = trainer_in(request.out, [best], epochs=epochs, progress=request.progress)
@@ -98,33 +95,14 @@ def train_int8(request: QatRequest) -> QatResult:
     return _finish(request, checkpoint, module, best, done)
 
 
-def _claim(request: QatRequest, checkpoint: Checkpoint) -> str:
-    """What makes two runs the same run: configuration, parent and people; another run's folder is refused."""
-    names = json.dumps([(i.name, len(i.paths)) for i in request.people.identities])
-    described = {
+def _claim(request: QatRequest, checkpoint: Checkpoint) -> RunFolder:
+    """Configuration, parent and people make a run."""
+    facts = {
         "qat": json.loads(dumps(request.config)),
         "parent_sha256": checkpoint.sha256,
-        "data_sha256": sha256_of(names.encode()),
+        "data_sha256": people_sha256(request.people),
     }
-    claim = json.dumps(described, indent=2) + "\n"
-    file = request.out / RUN
-    if not request.force and file.exists() and file.read_text(encoding="utf-8") != claim:
-        msg = f"{request.out} holds another run: other configuration, checkpoint or data; give another --out."
-        raise DataError(msg)
-    if request.force or not file.exists():
-        refuse_existing(request.out, force=request.force, marker=RUN)
-    inside = [request.people.root.resolve(), request.checkpoint.resolve()]
-    if request.force and any(path.is_relative_to(request.out.resolve()) for path in inside):
-        msg = f"Data or checkpoint lie inside {request.out}, which --force would delete; give another --out."
-        raise DataError(msg)
-    return claim
-
-
-def _take_run_folder(request: QatRequest, claim: str) -> None:
-    """Only now, when checkpoint and data are known to be good, is anything written or removed."""
-    if request.force and request.out.exists():
-        shutil.rmtree(request.out)
-    write_atomic(request.out / RUN, claim.encode())
+    return claim_folder(request.out, facts, force=request.force, inputs=[request.people.root, request.checkpoint])
 
 
 def _finish(request: QatRequest, checkpoint: Checkpoint, module: QatModule, best: BestStudent, done: int) -> QatResult:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,8 +13,6 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch.utils.data import DataLoader, TensorDataset
 
-from crystaledge.errors import DataError
-from crystaledge.files import refuse_existing, sha256_of, write_atomic
 from crystaledge.jsonio import dumps
 from crystaledge.sources.identities import Catalogue, split_by_identity
 from crystaledge.system import System
@@ -27,10 +24,10 @@ from crystaledge_training.mnemosyne.decision import calibrate_decision, require_
 from crystaledge_training.mnemosyne.module import VALIDATION_METRIC, MnemosyneModule, TrainConfig
 from crystaledge_training.mnemosyne.network import Mnemosyne
 from crystaledge_training.mnemosyne.uncertainty import fit_log_variance
+from crystaledge_training.run_folder import RunFolder, claim_folder, people_sha256
 from crystaledge_training.trainer import LAST, BestEpoch, epochs_done, trainer_in
 
 BEST = "best.safetensors"
-RUN = "run.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,13 +120,13 @@ def train(request: TrainRequest) -> TrainResult:
     config = request.config
     training, validation = split_by_identity(request.people, held_out=config.held_out, seed=config.seed)
     training = training.with_at_least(2)  # a single image has no positive; validation keeps them, as impostors
-    claim = _claim(request)
+    folder = _claim(request)
     store = load_frames(training, config.preprocessing, whole=True, limit_per_person=config.images_per_person)
     validation_store = load_frames(validation, config.preprocessing, limit_per_person=config.images_per_person)
     require_pairs(store, "training")
     require_pairs(validation_store, "validation")
     require_calibration(validation_store, seed=config.seed)
-    _take_run_folder(request, claim)
+    folder.take()
     torch.manual_seed(config.seed)
     module = MnemosyneModule(config, people=len(store.names), validation=validation_store)
     best = BestWeights(request.out / "best.weights")
@@ -153,28 +150,10 @@ def _trainer(request: TrainRequest, best: BestWeights) -> L.Trainer:
     )
 
 
-def _claim(request: TrainRequest) -> str:
-    """What makes two runs the same run: configuration and people; another run's folder is refused."""
-    described = dumps(request.config)
-    names = json.dumps([(i.name, len(i.paths)) for i in request.people.identities])
-    claim = json.dumps({"config": json.loads(described), "data_sha256": sha256_of(names.encode())}, indent=2) + "\n"
-    file = request.out / RUN
-    if not request.force and file.exists() and file.read_text(encoding="utf-8") != claim:
-        msg = f"{request.out} holds a run with another configuration or other data; give another --out, or remove it."
-        raise DataError(msg)
-    if request.force or not file.exists():
-        refuse_existing(request.out, force=request.force, marker=RUN)
-    if request.force and request.people.root.resolve().is_relative_to(request.out.resolve()):
-        msg = f"The data lies inside {request.out}, which --force would delete; give another --out."
-        raise DataError(msg)
-    return claim
-
-
-def _take_run_folder(request: TrainRequest, claim: str) -> None:
-    """Only now, when the data is known to be good, is anything written or removed."""
-    if request.force and request.out.exists():
-        shutil.rmtree(request.out)
-    write_atomic(request.out / RUN, claim.encode())
+def _claim(request: TrainRequest) -> RunFolder:
+    """Configuration and people make a run."""
+    facts = {"config": json.loads(dumps(request.config)), "data_sha256": people_sha256(request.people)}
+    return claim_folder(request.out, facts, force=request.force, inputs=[request.people.root])
 
 
 def _finish(
