@@ -17,7 +17,7 @@ from crystaledge_benchmarks.latency import Latency, measure_interleaved
 from crystaledge_benchmarks.step_bench import MANY, bare_session, measure_steps, repeated, runtime_step
 from crystaledge_benchmarks.torch_reference import REFERENCE
 from crystaledge_calibration.drift import worst_of
-from crystaledge_export.export import Exported
+from crystaledge_export.export import Exported, ExportedGraph
 from crystaledge_export.mnemosyne import describe
 from crystaledge_training.checkpoint import read_checkpoint
 from crystaledge_training.weights import embedded_checkpoint
@@ -30,7 +30,8 @@ def print_ratios(path: Path, say: Callable[[str], None]) -> None:
     """Measure and say every ratio for an exported bundle of the embedded weights."""
     bundle = Bundle.open(path)
     checkpoint = read_checkpoint(embedded_checkpoint(bundle.manifest.system))
-    exported = Exported(bundle, bundle.manifest.parity[0], describe(checkpoint))
+    graph, parity = bundle.graph(), bundle.manifest.parity[0]
+    exported = Exported(bundle, (ExportedGraph(describe(checkpoint), graph, bundle.graph_bytes(graph), parity),))
     torch.set_num_threads(1)
     ours, bare, eager = measure_steps(
         bundle, rounds=ROUNDS, more={"torch eager, one thread": REFERENCE.torch_eager_step(exported)}

@@ -26,7 +26,7 @@ class TorchReference:
 
     def closed_loop_drift(self, exported: Exported, *, steps: int, batch: int) -> tuple[Drift, ...]:
         """Difference of the bundle's graph from torch over a closed-loop rollout."""
-        bundle, description = exported.bundle, exported.description
+        bundle, description = exported.bundle, exported.first.description
         graph = bundle.graph()
         observations = description.example(steps, batch)
         reference = torch_rollout(description, graph, observations)
@@ -35,7 +35,7 @@ class TorchReference:
 
     def torch_eager_step(self, exported: Exported) -> Callable[[], object]:
         """One step of one track in torch eager mode, on one thread, without gradients."""
-        description = exported.description
+        description = exported.first.description
         arguments = [torch.from_numpy(array[0]) for array in description.example(1, 1).values()]
         arguments += [torch.zeros(1, *pair.shape) for pair in description.states]
         torch.set_num_threads(1)

@@ -19,37 +19,59 @@ from crystaledge_calibration.drift import Drift, drift
 from crystaledge_calibration.rollout import observed_inputs, roll_out_engine
 
 Array = NDArray[np.float32]
-_FRAMES, _OUTPUT = "frames", "output."
+_FRAMES, _INPUT, _OUTPUT = "frames", "input.", "output."
 
 
 @dataclass(frozen=True, slots=True)
 class Golden:
     """What a step graph is shown, and what it has to answer."""
 
-    faces: Array
-    """`(T, B, 3, h, w)`, preprocessed here and now: the preprocessor is compared with training's too."""
+    observed: Mapping[str, Array]
+    """Inputs that are not state, by name, `(T, B, ...)`.
+
+    Where the bundle keeps frames they are preprocessed here and now: the preprocessor is compared with training's too.
+    """
     outputs: Mapping[str, Array]
     """By name, `(T, B, ...)`."""
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Steps and sequences."""
+        first = next(iter(self.observed.values()))
+        return first.shape[0], first.shape[1]
 
-def read_golden(bundle: Bundle) -> Golden:
-    """The golden sequences.
+
+def golden_file(graph: GraphSpec) -> str:
+    """Where a bundle keeps the golden sequences of a graph, or of the float graph it was quantized from."""
+    return f"golden/{graph.derived_from or graph.name}.npz"
+
+
+def read_golden(bundle: Bundle, graph: GraphSpec) -> Golden:
+    """The golden sequences of a graph.
 
     Raises:
         BundleError: the bundle has none.
     """
-    paths = [entry.path for entry in bundle.manifest.files if entry.role is FileRole.GOLDEN]
-    if not paths:
-        msg = f"The bundle {bundle.path} has no golden sequences; export it again."
+    path = golden_file(graph)
+    if all(entry.path != path or entry.role is not FileRole.GOLDEN for entry in bundle.manifest.files):
+        msg = f"The bundle {bundle.path} has no golden sequences of {graph.name!r}; export it again."
         raise BundleError(msg)
-    with np.load(io.BytesIO(bundle.contents[paths[0]]), allow_pickle=False) as file:
-        frames = file[_FRAMES]
-        outputs = {name[len(_OUTPUT) :]: file[name] for name in file.files if name.startswith(_OUTPUT)}
+    with np.load(io.BytesIO(bundle.contents[path]), allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    outputs = {name[len(_OUTPUT) :]: array for name, array in arrays.items() if name.startswith(_OUTPUT)}
+    observed = {name[len(_INPUT) :]: array for name, array in arrays.items() if name.startswith(_INPUT)}
+    if _FRAMES in arrays:
+        (name,) = observed_inputs(graph)
+        observed[name] = _preprocessed(bundle, arrays[_FRAMES])
+    return Golden(observed, outputs)
+
+
+def _preprocessed(bundle: Bundle, frames: NDArray[np.uint8]) -> Array:
     preprocessor = Preprocessor(bundle.manifest.preprocessing)
-    faces = np.empty((*frames.shape[:2], *preprocessor.row_shape), np.float32)
+    rows = np.empty((*frames.shape[:2], *preprocessor.row_shape), np.float32)
     for t, b in np.ndindex(frames.shape[:2]):
-        preprocessor.into(faces[t, b], frames[t, b], ColorOrder.RGB)
-    return Golden(faces, outputs)
+        preprocessor.into(rows[t, b], frames[t, b], ColorOrder.RGB)
+    return rows
 
 
 def replay_golden(bundle: Bundle, graph: GraphSpec, engine: Engine) -> tuple[Drift, ...]:
@@ -58,6 +80,5 @@ def replay_golden(bundle: Bundle, graph: GraphSpec, engine: Engine) -> tuple[Dri
     Raises:
         BundleError: the bundle has no golden sequences.
     """
-    golden = read_golden(bundle)
-    (observed,) = observed_inputs(graph)
-    return drift(golden.outputs, roll_out_engine(engine, {observed: golden.faces}))
+    golden = read_golden(bundle, graph)
+    return drift(golden.outputs, roll_out_engine(engine, golden.observed))

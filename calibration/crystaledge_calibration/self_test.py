@@ -19,7 +19,6 @@ from crystaledge.manifest.model import FileRole, GraphSpec, Sha256, Verification
 from crystaledge.tracks.stepper import Stepper
 from crystaledge.tracks.store import StateStore
 from crystaledge_calibration.golden import Golden, read_golden
-from crystaledge_calibration.rollout import observed_inputs
 
 Array = NDArray[np.float32]
 SELF_TEST_VERSION = 1
@@ -86,7 +85,7 @@ def self_test(
         BundleError: the bundle has no golden sequences.
         EngineError: the engine fails.
     """
-    golden, errors, cosines = read_golden(bundle), dict[str, float](), []
+    golden, errors, cosines = read_golden(bundle, graph), dict[str, float](), []
     for bucket in graph.batch.buckets:
         wanted = _repeated(golden, bucket)
         found = _stepped(graph, engine, wanted)
@@ -105,7 +104,7 @@ def self_test(
         engine_sha256=engine_sha256,
         precision=precision,
         steps=cosine.shape[0],
-        sequences=golden.faces.shape[1],
+        sequences=golden.shape[1],
         buckets=graph.batch.buckets,
         state_cosine=tuple(cosine.min(axis=1).tolist()),
         max_abs_error=tuple(errors.items()),
@@ -137,21 +136,23 @@ def keep_self_test(bundle: Bundle, record: SelfTestRecord) -> Bundle:
 
 def _repeated(golden: Golden, rows: int) -> Golden:
     """The golden sequences as often as it takes for so many tracks, in an order that belongs to that number."""
-    order = np.random.default_rng(rows).permutation(np.arange(rows) % golden.faces.shape[1])
-    return Golden(golden.faces[:, order], {name: values[:, order] for name, values in golden.outputs.items()})
+    order = np.random.default_rng(rows).permutation(np.arange(rows) % golden.shape[1])
+    sides = ({name: values[:, order] for name, values in side.items()} for side in (golden.observed, golden.outputs))
+    return Golden(*sides)
 
 
 def _stepped(graph: GraphSpec, engine: Engine, golden: Golden) -> dict[str, Array]:
     """Outputs `(T, B, ...)` by name, through the stepper and the engine's own state memory."""
-    steps, tracks = golden.faces.shape[:2]
+    steps, tracks = golden.shape
     store = StateStore(graph.states, memory=engine.state_memory)
     stepper = Stepper(engine, store)
-    (observed,) = observed_inputs(graph)
     for track in range(tracks):
         store.create(track)
     kept: dict[str, list[Array]] = {name: [] for name in golden.outputs}
     for t in range(steps):
-        stepper.stage(tracks)[observed][:tracks] = golden.faces[t]
+        staged = stepper.stage(tracks)
+        for name, rows in golden.observed.items():
+            staged[name][:tracks] = rows[t]
         outputs = stepper.advance(range(tracks))
         for name, values in kept.items():
             values.append(outputs[name].copy())
@@ -159,8 +160,8 @@ def _stepped(graph: GraphSpec, engine: Engine, golden: Golden) -> dict[str, Arra
 
 
 def _state_cosine(graph: GraphSpec, golden: Mapping[str, Array], found: Mapping[str, Array]) -> NDArray[np.float64]:
-    """`(T, B)`: cosine of all states together; 0 where one is not finite."""
-    names = [pair.output for pair in graph.states]
+    """`(T, B)`: cosine of all states together, of all outputs where there is none; 0 where one is not finite."""
+    names = [pair.output for pair in graph.states] or [spec.name for spec in graph.outputs]
     a, b = (
         np.concatenate([side[name].reshape(*side[name].shape[:2], -1) for name in names], axis=2).astype(np.float64)
         for side in (golden, found)

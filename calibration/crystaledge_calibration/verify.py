@@ -15,7 +15,7 @@ from crystaledge.engine.select import Backend
 from crystaledge.errors import DataError, UsageError
 from crystaledge.files import sha256_of
 from crystaledge.jsonio import dumps, loads
-from crystaledge.manifest.model import FileRole, GraphSpec, VerificationSummary
+from crystaledge.manifest.model import FileRole, GraphSpec, VerificationSummary, identity_decision
 from crystaledge_calibration.gate import findings, growth_of, sentence
 from crystaledge_calibration.layers import Culprit, layer_errors, state_limits
 from crystaledge_calibration.lockstep import Lockstep, LockstepRun, Side
@@ -78,7 +78,7 @@ def verify_graph(
         graph=graph,
         sides=sides,
         preprocessing=bundle.manifest.preprocessing,
-        decision=bundle.manifest.decision,
+        decision=identity_decision(bundle.manifest.decision, where=str(bundle.path)),
         checked=steps,
         clip_limits=state_limits(graph, sides[1].model),
         workers=options.workers,

@@ -11,6 +11,7 @@ from torch import nn
 
 from crystaledge.manifest.model import BatchRange
 from crystaledge.tensors import StatePair, TensorSpec
+from crystaledge_training.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,24 @@ class StepDescription:
     observe: Callable[[NDArray[np.uint8]], dict[str, NDArray[np.float32]]]
     """Such frames to observed inputs by name, `(T, B, ...)`, as the runtime would make them."""
 
+    goldens_hold_frames: bool = True
+    """The runtime makes the one observed input from frames; else goldens hold the inputs themselves."""
+
     def example(self, steps: int, batch: int) -> dict[str, NDArray[np.float32]]:
         """Observed inputs of the example frames."""
         return self.observe(self.frames(steps, batch))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemExport:
+    """Everything that exporting a system takes; each system registers one."""
+
+    describe: Callable[[Checkpoint], tuple[StepDescription, ...]]
+    """A checkpoint's graphs before they exist, the main one first."""
+    intended_use: str
+    network: Callable[[Checkpoint], tuple[int, str]]
+    """Parameters of a checkpoint's network, and its sizes in words."""
+    decisions: Callable[[Checkpoint], list[str]]
+    """Markdown lines of the model card on how verdicts come about."""
+    limits: str
+    """What the model card warns of."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -25,20 +25,18 @@ from crystaledge.manifest.model import (
     Provenance,
 )
 from crystaledge.system import System
+from crystaledge_calibration.golden import golden_file
 from crystaledge_calibration.trained import Trained, read_trained
-from crystaledge_export import mnemosyne
-from crystaledge_export.description import StepDescription
+from crystaledge_export import mnemosyne, phantom
+from crystaledge_export.description import StepDescription, SystemExport
 from crystaledge_export.guards import guard_border, guard_parity, torch_rollout
 from crystaledge_export.model_card import model_card
 from crystaledge_export.to_onnx import onnx_from_step
 from crystaledge_training.checkpoint import Checkpoint
-from crystaledge_training.mnemosyne.network import parameter_count
 
-DESCRIPTIONS: Mapping[System, Callable[[Checkpoint], StepDescription]] = {System.MNEMOSYNE: mnemosyne.describe}
-INTENDED_USES: Mapping[System, str] = {System.MNEMOSYNE: mnemosyne.INTENDED_USE}
+SYSTEMS: Mapping[System, SystemExport] = {System.MNEMOSYNE: mnemosyne.EXPORT, System.PHANTOM: phantom.EXPORT}
 GOLDEN_STEPS = 16
 GOLDEN_BATCH = 2
-GOLDEN_FILE = "golden/step.npz"
 TRAINED_FILE = "trained/step.safetensors"
 
 
@@ -52,12 +50,26 @@ class TrainedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportedGraph:
+    """One graph that has passed every guard."""
+
+    description: StepDescription
+    graph: GraphSpec
+    model: bytes
+    parity: ParitySummary
+
+
+@dataclass(frozen=True, slots=True)
 class Exported:
     """What an export made."""
 
     bundle: Bundle
-    parity: ParitySummary
-    description: StepDescription
+    graphs: tuple[ExportedGraph, ...]
+
+    @property
+    def first(self) -> ExportedGraph:
+        """The system's main graph."""
+        return self.graphs[0]
 
 
 def export_checkpoint(
@@ -80,26 +92,19 @@ def export_checkpoint(
         raise DataError(msg)
     int8 = None if trained is None else _trained_weights(trained, checkpoint)
     extra = () if trained is None else (Part(TRAINED_FILE, FileRole.TRAINED, trained.data),)
-    description = DESCRIPTIONS[record.system](checkpoint)
-    model = onnx_from_step(description)
-    guard_border(model, description)
-    onnx.checker.check_model(model, full_check=True)
-    data = model.SerializeToString(deterministic=True)
-    graph = _graph_spec(description, model)
-    parity = guard_parity(OnnxRuntimeEngine(graph, data), description)
-    use = INTENDED_USES[record.system]
-    parameters = parameter_count(description.module)
-    card = model_card(checkpoint, intended_use=use, parity=parity, parameters=parameters, trained=int8)
+    system = SYSTEMS[record.system]
+    graphs = tuple(export_graph(description) for description in system.describe(checkpoint))
+    card = model_card(checkpoint, system, parities=tuple(g.parity for g in graphs), trained=int8)
     parts = (
-        Part(graph.file, FileRole.GRAPH, data),
-        Part(GOLDEN_FILE, FileRole.GOLDEN, _golden(description, graph)),
+        *(Part(g.graph.file, FileRole.GRAPH, g.model) for g in graphs),
+        *(Part(golden_file(g.graph), FileRole.GOLDEN, _golden(g.description, g.graph)) for g in graphs),
         Part("MODEL_CARD.md", FileRole.MODEL_CARD, card.encode()),
         *extra,
     )
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
         system=record.system,
-        graphs=(graph,),
+        graphs=tuple(g.graph for g in graphs),
         files=tuple(part.entry for part in parts),
         preprocessing=record.preprocessing,
         decision=record.decision,
@@ -109,14 +114,28 @@ def export_checkpoint(
             data=record.provenance.data,
             outside_data=record.provenance.outside_data,
         ),
-        parity=(parity,),
+        parity=tuple(g.parity for g in graphs),
         verification=(),
         latency=(),
         choice=None,
         licence=record.provenance.licence,
-        intended_use=use,
+        intended_use=system.intended_use,
     )
-    return Exported(write_bundle(out, manifest, parts, force=force), parity, description)
+    return Exported(write_bundle(out, manifest, parts, force=force), graphs)
+
+
+def export_graph(description: StepDescription) -> ExportedGraph:
+    """One graph through every guard.
+
+    Raises:
+        GuardError: a guard refuses it.
+    """
+    model = onnx_from_step(description)
+    guard_border(model, description)
+    onnx.checker.check_model(model, full_check=True)
+    data = model.SerializeToString(deterministic=True)
+    graph = _graph_spec(description, model)
+    return ExportedGraph(description, graph, data, guard_parity(OnnxRuntimeEngine(graph, data), description))
 
 
 def _trained_weights(trained: TrainedFile, checkpoint: Checkpoint) -> Trained:
@@ -144,7 +163,9 @@ def _graph_spec(description: StepDescription, model: onnx.ModelProto) -> GraphSp
 
 
 def _golden(description: StepDescription, graph: GraphSpec) -> bytes:
-    """Frames and the float outputs of torch at every step, for self-tests on a device."""
+    """What is shown and the float outputs of torch at every step, for self-tests on a device."""
     frames = description.frames(GOLDEN_STEPS, GOLDEN_BATCH)
-    reference = torch_rollout(description, graph, description.observe(frames))
-    return npz_bytes({"frames": frames} | {f"output.{name}": values for name, values in reference.items()})
+    observed = description.observe(frames)
+    reference = torch_rollout(description, graph, observed)
+    shown = {"frames": frames} if description.goldens_hold_frames else {f"input.{k}": v for k, v in observed.items()}
+    return npz_bytes(shown | {f"output.{name}": values for name, values in reference.items()})

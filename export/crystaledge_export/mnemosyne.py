@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from crystaledge.manifest.model import BatchRange
+from crystaledge.manifest.model import BatchRange, identity_decision
 from crystaledge.preprocessing.preprocessor import Preprocessor
 from crystaledge.preprocessing.spec import ColorOrder, Preprocessing
 from crystaledge.scene.scene import SceneConfig, film
@@ -18,9 +18,11 @@ from crystaledge.systems.mnemosyne_contract import (
     VELOCITY,
 )
 from crystaledge.tensors import BATCH, DType, ResetRule, StatePair, TensorSpec
-from crystaledge_export.description import StepDescription
+from crystaledge_export.description import StepDescription, SystemExport
 from crystaledge_training.checkpoint import Checkpoint
-from crystaledge_training.mnemosyne.load import mnemosyne_from_checkpoint
+from crystaledge_training.mnemosyne.load import mnemosyne_config, mnemosyne_from_checkpoint
+from crystaledge_training.mnemosyne.network import Mnemosyne
+from crystaledge_training.parameters import parameter_count
 
 BATCHES = BatchRange(min=1, max=64, buckets=(1, 2, 4, 8, 16, 32, 64))
 IDLE_LIMIT_FRAMES = 150
@@ -35,10 +37,16 @@ INTENDED_USE = (
 )
 
 
+LIMITS = (
+    "Error rates differ between groups of people and were not measured by group. Identities are embeddings of\n"
+    "faces, and so personal data. Nothing here detects a photograph held up to the camera."
+)
+
+
 def describe(checkpoint: Checkpoint) -> StepDescription:
     """The crystallization step of a checkpoint, weights loaded, in inference mode."""
     network = mnemosyne_from_checkpoint(checkpoint)
-    config, spec = checkpoint.record.network, checkpoint.record.preprocessing
+    config, spec = mnemosyne_config(checkpoint), checkpoint.record.preprocessing
     return StepDescription(
         name="step",
         module=network,
@@ -88,3 +96,32 @@ def observe(spec: Preprocessing, frames: NDArray[np.uint8]) -> dict[str, NDArray
 
 def _tensor(name: str, *row_shape: int) -> TensorSpec:
     return TensorSpec(name=name, dtype=DType.FLOAT32, shape=(BATCH, *row_shape))
+
+
+def network_facts(checkpoint: Checkpoint) -> tuple[int, str]:
+    """Parameters, and sizes in words."""
+    config = mnemosyne_config(checkpoint)
+    sizes = f"encoding {config.encoding}, hidden {config.hidden}, quality gate on the {config.gate.value}"
+    return parameter_count(Mnemosyne(config)), sizes
+
+
+def decision_lines(checkpoint: Checkpoint) -> list[str]:
+    """The operating points as a table."""
+    if checkpoint.record.decision is None:
+        return ["Calibrated on nothing."]
+    decision = identity_decision(checkpoint.record.decision, where="The checkpoint")
+    lines = [f"Calibrated on {decision.calibrated_on}."]
+    lines += ["", "| observations | false-accept rate | threshold | true-accept rate there |", "|---|---|---|---|"]
+    return lines + [
+        f"| {p.observations} | {p.false_accept_rate:g} | {p.threshold:.4f} | {p.true_accept_rate:.3f} |"
+        for p in decision.operating_points
+    ]
+
+
+EXPORT = SystemExport(
+    describe=lambda checkpoint: (describe(checkpoint),),
+    intended_use=INTENDED_USE,
+    network=network_facts,
+    decisions=decision_lines,
+    limits=LIMITS,
+)

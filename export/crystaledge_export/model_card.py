@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from crystaledge.manifest.model import ParitySummary
 from crystaledge_calibration.trained import Trained
+from crystaledge_export.description import SystemExport
 from crystaledge_training.checkpoint import Checkpoint
 
 
 def model_card(
     checkpoint: Checkpoint,
+    system: SystemExport,
     *,
-    intended_use: str,
-    parity: ParitySummary,
-    parameters: int,
+    parities: Sequence[ParitySummary],
     trained: Trained | None = None,
 ) -> str:
     """Markdown text; everything in it comes from the checkpoint's record or was measured at export.
 
     Args:
+        parities: of each graph.
         trained: what quantization-aware training left beside the float weights.
     """
     record, provenance = checkpoint.record, checkpoint.record.provenance
-    decision = record.decision
+    parameters, sizes = system.network(checkpoint)
     lines = [
         f"# Model card: {record.system.value}",
         "",
-        f"- Parameters: {parameters:,} (encoding {record.network.encoding}, hidden {record.network.hidden}, "
-        f"quality gate on the {record.network.gate.value})",
+        f"- Parameters: {parameters:,} ({sizes})",
         f"- Trained on: {provenance.data} ({provenance.people_trained} people; {provenance.people_validated} more for "
         "validation and thresholds)",
         f"- Outside data, directly or through a teacher: {provenance.outside_data}",
@@ -35,33 +37,31 @@ def model_card(
         f"{provenance.training_seconds / 60:.1f} min, seed {provenance.seed}, torch {provenance.torch_version}, "
         f"crystaledge {provenance.package_version}",
         f"- Checkpoint SHA-256: {checkpoint.sha256}",
-        f"- Parity with {parity.reference}: largest error {parity.max_abs_error:.1e} over {parity.steps} closed-loop "
-        f"steps at batches {', '.join(map(str, parity.batches))} (tolerance {parity.tolerance:g})",
+        *map(_parity_line, parities),
         *_int8_lines(trained),
         "",
         "## Intended use",
         "",
-        intended_use,
+        system.intended_use,
         "",
         "## Decisions",
         "",
-        f"Calibrated on {decision.calibrated_on if decision else 'nothing'}.",
-    ]
-    if decision is not None:
-        lines += ["", "| observations | false-accept rate | threshold | true-accept rate there |", "|---|---|---|---|"]
-        lines += [
-            f"| {p.observations} | {p.false_accept_rate:g} | {p.threshold:.4f} | {p.true_accept_rate:.3f} |"
-            for p in decision.operating_points
-        ]
-    lines += [
+        *system.decisions(checkpoint),
         "",
         "## Limits",
         "",
-        "Error rates differ between groups of people and were not measured by group. Identities are embeddings of",
-        "faces, and so personal data. Nothing here detects a photograph held up to the camera.",
+        system.limits,
         "",
     ]
     return "\n".join(lines)
+
+
+def _parity_line(parity: ParitySummary) -> str:
+    return (
+        f"- Parity of {parity.graph!r} with {parity.reference}: largest error {parity.max_abs_error:.1e} over "
+        f"{parity.steps} closed-loop steps at batches {', '.join(map(str, parity.batches))} (tolerance "
+        f"{parity.tolerance:g})"
+    )
 
 
 def _int8_lines(trained: Trained | None) -> list[str]:

@@ -7,6 +7,7 @@ loaded when it is first needed; if a third-party package is absent, the error na
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 
 from crystaledge.errors import MissingExtraError
 
@@ -35,3 +36,8 @@ def load(target: str, *, extra: str | None, purpose: str) -> object:
         msg = f"{purpose} needs a package that is installed but cannot be loaded: {error}."
         raise MissingExtraError(msg) from error
     return getattr(module, attribute)
+
+
+def installed(package: str) -> bool:
+    """Whether a package can be imported; it is not."""
+    return find_spec(package) is not None

@@ -2,8 +2,8 @@
 
 One codec for the manifest and for every configuration file, driven by the annotations of the
 dataclasses themselves, so that a field is declared once. Supported annotations: `bool`, `int`,
-`float`, `str`, enums, dataclasses, `tuple[X, ...]`, `tuple[X, Y]`, `X | None`, `int | str`, and
-`Annotated[X, Pattern | Bounds]`.
+`float`, `str`, enums, dataclasses, `tuple[X, ...]`, `tuple[X, Y]`, `X | None`, `int | str`, unions of
+dataclasses that share no set of keys, and `Annotated[X, Pattern | Bounds]`.
 """
 
 from __future__ import annotations
@@ -158,10 +158,17 @@ def _decode_union(options: tuple[Any, ...], value: Any, where: str, error: type[
     rest = [o for o in options if o is not type(None)]
     if len(rest) == 1:
         return _decode(rest[0], value, where, error)
+    if isinstance(value, dict) and all(dataclasses.is_dataclass(option) for option in rest):
+        return _decode(_best_match(rest, value), value, where, error)
     for option in rest:
         if isinstance(option, type) and type(value) is option:
             return value
     raise error(_mismatch(where, value, " or ".join(o.__name__ for o in rest)))
+
+
+def _best_match(options: list[Any], value: dict[str, Any]) -> Any:
+    """The dataclass that an object means: the one with the most of its keys, whose rules then apply."""
+    return max(options, key=lambda option: len({f.name for f in dataclasses.fields(option)} & set(value)))
 
 
 def _decode_tuple(items: tuple[Any, ...], value: Any, where: str, error: type[InputError]) -> tuple[Any, ...]:

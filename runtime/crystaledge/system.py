@@ -10,3 +10,5 @@ class System(Enum):
 
     MNEMOSYNE = "mnemosyne"
     """Face identity by temporal crystallization."""
+    PHANTOM = "phantom"
+    """Faces found and followed in video, where something changed."""

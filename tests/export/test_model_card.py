@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from crystaledge.manifest.model import ParitySummary
-from crystaledge_export.export import Exported
+from crystaledge.system import System
+from crystaledge_export.export import SYSTEMS, Exported
 from crystaledge_export.model_card import model_card
 from crystaledge_training.checkpoint import Checkpoint
 
@@ -16,8 +17,11 @@ PARITY = ParitySummary(
 )
 
 
+SYSTEM = replace(SYSTEMS[System.MNEMOSYNE], intended_use="Tests only.")
+
+
 def card_of(checkpoint: Checkpoint) -> str:
-    return model_card(checkpoint, intended_use="Tests only.", parity=PARITY, parameters=43_379)
+    return model_card(checkpoint, SYSTEM, parities=(PARITY,))
 
 
 @pytest.mark.parametrize(
@@ -58,6 +62,5 @@ def test_does_without_decision_parameters(checkpoint: Checkpoint) -> None:
 
 def test_the_bundles_card_is_this_one(exported: Exported, checkpoint: Checkpoint) -> None:
     bundle = exported.bundle
-    use = bundle.manifest.intended_use
-    expected = model_card(checkpoint, intended_use=use, parity=exported.parity, parameters=43_379)
+    expected = model_card(checkpoint, SYSTEMS[System.MNEMOSYNE], parities=(exported.first.parity,))
     assert bundle.contents["MODEL_CARD.md"].decode() == expected

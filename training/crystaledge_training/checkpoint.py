@@ -15,11 +15,12 @@ from torch import Tensor
 
 from crystaledge.errors import DataError
 from crystaledge.files import sha256_of, write_atomic
-from crystaledge.identity.spec import IdentityDecision
 from crystaledge.jsonio import dumps, loads, refuse_unknown_version
+from crystaledge.manifest.model import Decision
 from crystaledge.preprocessing.spec import Preprocessing
 from crystaledge.system import System
 from crystaledge_training.mnemosyne.config import MnemosyneConfig
+from crystaledge_training.phantom.config import PhantomConfig
 
 _RECORD_KEY = "crystaledge"
 SCHEMA_VERSION = 1
@@ -48,9 +49,9 @@ class CheckpointRecord:
 
     schema_version: int
     system: System
-    network: MnemosyneConfig
+    network: MnemosyneConfig | PhantomConfig
     preprocessing: Preprocessing
-    decision: IdentityDecision | None
+    decision: Decision | None
     provenance: TrainingProvenance
     validation: tuple[tuple[str, float], ...]
     """Named validation metrics of these weights."""

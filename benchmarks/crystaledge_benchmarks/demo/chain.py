@@ -68,7 +68,7 @@ def run_chain(out: Path, *, scene: SceneConfig, say: Callable[[str], None]) -> D
     if exported is None:
         stage("export", Status.NOT_RUN, f"{_NO_TORCH}; using the embedded bundle")
     else:
-        parity = exported.parity
+        parity = exported.first.parity
         stage(
             "export",
             Status.PASSED,

@@ -7,6 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from crystaledge.manifest.model import identity_decision
 from crystaledge_benchmarks.demo.chain import DemoResult
 from crystaledge_benchmarks.demo.film import ENROLMENT_FRAMES, SHOWN_EVERY, PersonFilm
 from crystaledge_benchmarks.demo.plots import (
@@ -27,7 +28,7 @@ def demo_html(result: DemoResult) -> str:
         loader=PackageLoader("crystaledge_benchmarks"), autoescape=True, undefined=StrictUndefined
     )
     manifest = result.bundle.manifest
-    decision = manifest.decision
+    decision = identity_decision(manifest.decision, where="The bundle")
     engine_plots = [latency_percentiles(result.single)]
     if result.drifts:
         engine_plots.append(closed_loop_error(result.drifts))

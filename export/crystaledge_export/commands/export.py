@@ -8,7 +8,7 @@ from crystaledge.cli.verb import Outcome, talk
 from crystaledge.errors import DataError
 from crystaledge.files import refuse_existing
 from crystaledge.manifest.model import MANIFEST_NAME
-from crystaledge_export.export import TrainedFile, export_checkpoint
+from crystaledge_export.export import ExportedGraph, TrainedFile, export_checkpoint
 from crystaledge_training.checkpoint import read_checkpoint
 from crystaledge_training.weights import embedded_checkpoint, embedded_trained
 
@@ -23,13 +23,8 @@ def run(arguments: Namespace) -> Outcome:
         raise DataError(msg)
     talk(f"exporting {path}")
     exported = export_checkpoint(checkpoint, arguments.out, trained=_trained(arguments), force=arguments.force)
-    graph, parity = exported.bundle.graph(), exported.parity
-    size_kb = len(exported.bundle.graph_bytes(graph)) / 1000
-    text = (
-        f"{arguments.out}: {graph.file}, {size_kb:.0f} kB, opset {graph.opset}, IR {graph.ir_version}; "
-        f"parity with torch {parity.max_abs_error:.1e} over {parity.steps} closed-loop steps at batches "
-        f"{', '.join(map(str, parity.batches))}"
-    )
+    graph, parity = exported.first.graph, exported.first.parity
+    text = "\n".join(f"{arguments.out}: {_sentence(exported_graph)}" for exported_graph in exported.graphs)
     data = {
         "bundle": str(arguments.out),
         "graph": graph.file,
@@ -37,8 +32,18 @@ def run(arguments: Namespace) -> Outcome:
         "opset": graph.opset,
         "ir_version": graph.ir_version,
         "max_abs_error": parity.max_abs_error,
+        "graphs": [{"graph": g.graph.name, "max_abs_error": g.parity.max_abs_error} for g in exported.graphs],
     }
     return Outcome(text=text, data=data)
+
+
+def _sentence(exported: ExportedGraph) -> str:
+    graph, parity = exported.graph, exported.parity
+    return (
+        f"{graph.file}, {len(exported.model) / 1000:.0f} kB, opset {graph.opset}, IR {graph.ir_version}; "
+        f"parity with torch {parity.max_abs_error:.1e} over {parity.steps} closed-loop steps at batches "
+        f"{', '.join(map(str, parity.batches))}"
+    )
 
 
 def _trained(arguments: Namespace) -> TrainedFile | None:

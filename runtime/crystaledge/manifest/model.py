@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated
 
+from crystaledge.detection.spec import DetectionDecision
+from crystaledge.errors import ContractError
 from crystaledge.identity.spec import IdentityDecision
 from crystaledge.jsonio import Bounds, Pattern
 from crystaledge.preprocessing.spec import Preprocessing
@@ -172,6 +174,10 @@ class LatencySummary:
     p99_ms: Annotated[float, Bounds(0.0)]
 
 
+Decision = IdentityDecision | DetectionDecision
+"""What turns a system's outputs into verdicts."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """manifest.json, schema version 2. The JSON Schema beside this file is derived from this class."""
@@ -181,7 +187,7 @@ class Manifest:
     graphs: tuple[GraphSpec, ...]
     files: tuple[FileEntry, ...]
     preprocessing: Preprocessing
-    decision: IdentityDecision
+    decision: Decision
     provenance: Provenance
     parity: tuple[ParitySummary, ...]
     verification: tuple[VerificationSummary, ...]
@@ -189,3 +195,27 @@ class Manifest:
     choice: GraphChoice | None
     licence: str
     intended_use: str
+
+
+def identity_decision(decision: Decision | None, *, where: str) -> IdentityDecision:
+    """The decision parameters of a system that tells people apart.
+
+    Raises:
+        ContractError: `where` has those of another kind, or none.
+    """
+    if not isinstance(decision, IdentityDecision):
+        msg = f"{where} decides about no identities; expected a bundle or checkpoint of such a system."
+        raise ContractError(msg)
+    return decision
+
+
+def detection_decision(decision: Decision | None, *, where: str) -> DetectionDecision:
+    """The decision parameters of a system that finds objects.
+
+    Raises:
+        ContractError: `where` has those of another kind, or none.
+    """
+    if not isinstance(decision, DetectionDecision):
+        msg = f"{where} decides about no detections; expected a bundle or checkpoint of a detector."
+        raise ContractError(msg)
+    return decision

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol, cast
+
 import numpy as np
 from numpy.typing import NDArray
 
 from crystaledge.errors import DataError
-from crystaledge.preprocessing.resample import Resampler
-from crystaledge.preprocessing.spec import ColorOrder, Preprocessing
+from crystaledge.extras import installed, load
+from crystaledge.preprocessing.resample import Resampler, content_hw
+from crystaledge.preprocessing.spec import ColorOrder, Preprocessing, Resampling
 
 _MAX_CACHED_SIZES = 16
 """Cameras have one size; a folder of crops may have hundreds, and weights must not pile up."""
@@ -36,6 +40,20 @@ def check_frame(frame: NDArray[np.uint8]) -> None:
         raise DataError(msg)
 
 
+class _Resample(Protocol):
+    """Resizes frames of one source size, uint8 `(H, W, 3)` into uint8 `(h, w, 3)`."""
+
+    def __call__(self, frame: NDArray[np.uint8], out: NDArray[np.uint8]) -> None: ...
+
+
+def _resample_for(spec: Preprocessing) -> Callable[[tuple[int, int], Preprocessing], _Resample]:
+    """OpenCV's area mean where it is installed, which is the only filter that the two share; else our own."""
+    if spec.resampling is Resampling.AREA and installed("cv2"):
+        made = load("crystaledge.preprocessing.resample_opencv:OpenCvResampler", extra="vision", purpose="Resizing")
+        return cast(Callable[[tuple[int, int], Preprocessing], _Resample], made)
+    return Resampler
+
+
 class Preprocessor:
     """From uint8 frames to tensor rows, exactly as the specification says."""
 
@@ -43,12 +61,17 @@ class Preprocessor:
         self.spec = spec
         self._table = normalisation_table(spec)
         self._resized = np.empty((*spec.size_hw, 3), np.uint8)
-        self._resamplers: dict[tuple[int, int], Resampler] = {}
+        self._resamplers: dict[tuple[int, int], _Resample] = {}
 
     @property
     def row_shape(self) -> tuple[int, int, int]:
         """Shape of one tensor row: `(3, height, width)`."""
         return (3, *self.spec.size_hw)
+
+    def scale_xy(self, source_hw: tuple[int, int]) -> tuple[float, float]:
+        """Pixels of the tensor per pixel of a letterboxed or stretched frame, across and down."""
+        height, width = content_hw(source_hw, self.spec)
+        return width / source_hw[1], height / source_hw[0]
 
     def resize(self, frame: NDArray[np.uint8], color: ColorOrder) -> NDArray[np.uint8]:
         """Fit and resample a frame: uint8 `(h, w, 3)` in the specification's colour order.
@@ -75,11 +98,11 @@ class Preprocessor:
         self.into(out, frame, color)
         return out
 
-    def _resampler(self, height: int, width: int) -> Resampler:
+    def _resampler(self, height: int, width: int) -> _Resample:
         found = self._resamplers.get((height, width))
         if found is None:
             if len(self._resamplers) >= _MAX_CACHED_SIZES:
                 self._resamplers.pop(next(iter(self._resamplers)))
-            found = Resampler((height, width), self.spec)
+            found = _resample_for(self.spec)((height, width), self.spec)
             self._resamplers[height, width] = found
         return found

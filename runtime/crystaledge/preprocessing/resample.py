@@ -7,7 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from crystaledge.preprocessing.spec import Fit, Preprocessing
+from crystaledge.preprocessing.spec import Fit, Preprocessing, Resampling
+
+LETTERBOX_GREY = 114
 
 
 def triangle_weights(source: int, target: int) -> NDArray[np.float32]:
@@ -42,6 +44,35 @@ def fitted_box(source_hw: tuple[int, int], spec: Preprocessing) -> tuple[int, in
     return y1, x1, y1 + box_h, x1 + box_w
 
 
+def area_weights(source: int, target: int) -> NDArray[np.float32]:
+    """Rows of weights that resample `source` samples to `target` by area means; linear where that enlarges.
+
+    Returns:
+        float32 `(target, source)`; every row sums to 1.
+    """
+    shrink = source / target
+    if shrink <= 1.0:
+        return triangle_weights(source, target)
+    edges = np.arange(target + 1) * shrink
+    places = np.arange(source)
+    high = np.minimum(edges[1:, None], places + 1.0)
+    overlap = np.clip(high - np.maximum(edges[:-1, None], places), 0.0, None)
+    normalised: NDArray[np.float32] = (overlap / overlap.sum(axis=1, keepdims=True)).astype(np.float32)
+    return normalised
+
+
+def content_hw(source_hw: tuple[int, int], spec: Preprocessing) -> tuple[int, int]:
+    """The part of the target, from its upper left corner, that shows the frame; all of it unless letterboxed."""
+    height, width = spec.size_hw
+    if spec.fit is not Fit.LETTERBOX:
+        return height, width
+    scale = min(height / source_hw[0], width / source_hw[1])
+    return (
+        max(1, min(height, math.floor(source_hw[0] * scale + 0.5))),
+        max(1, min(width, math.floor(source_hw[1] * scale + 0.5))),
+    )
+
+
 class Band:
     """A resampling matrix by its few weights that are not zero: `(target, taps)` places and weights.
 
@@ -65,16 +96,25 @@ class Band:
             out += spare
 
 
+def within_letterbox(out: NDArray[np.uint8], content: tuple[int, int]) -> NDArray[np.uint8]:
+    """The part of `out` that a frame goes to; the rest is painted grey."""
+    height, width = content
+    if content != out.shape[:2]:
+        out[height:], out[:height, width:] = LETTERBOX_GREY, LETTERBOX_GREY
+    return out[:height, :width]
+
+
 class Resampler:
     """Resizes frames of one source size as a specification says; weights and buffers are made once."""
 
     def __init__(self, source_hw: tuple[int, int], spec: Preprocessing) -> None:
-        height, width = spec.size_hw
+        height, width = self._content = content_hw(source_hw, spec)
         self._box = fitted_box(source_hw, spec)
         y1, x1, y2, x2 = self._box
-        self._identity = (y2 - y1, x2 - x1) == spec.size_hw
-        self._down = Band(triangle_weights(y2 - y1, height))
-        self._across = Band(triangle_weights(x2 - x1, width))
+        self._identity = (y2 - y1, x2 - x1) == self._content
+        weights = area_weights if spec.resampling is Resampling.AREA else triangle_weights
+        self._down = Band(weights(y2 - y1, height))
+        self._across = Band(weights(x2 - x1, width))
         self._source = np.empty((y2 - y1, x2 - x1, 3), np.float32)
         self._tall, self._tall_spare = (np.empty((height, (x2 - x1) * 3), np.float32) for _ in range(2))
         self._turned = np.empty((x2 - x1, height, 3), np.float32)
@@ -84,6 +124,7 @@ class Resampler:
         """Resample uint8 `(H, W, 3)` into `out`, uint8 `(h, w, 3)`, rounding half to even."""
         y1, x1, y2, x2 = self._box
         box = frame[y1:y2, x1:x2]
+        out = within_letterbox(out, self._content)
         if self._identity:
             out[...] = box
             return

@@ -33,6 +33,8 @@ class Fit(Enum):
     """Cut the largest central box that has the target's aspect ratio."""
     STRETCH = "stretch"
     """Use the whole frame and let it distort."""
+    LETTERBOX = "letterbox"
+    """Use the whole frame at the largest scale that fits, in the upper left corner; the rest is grey 114."""
 
 
 class Resampling(Enum):
@@ -40,6 +42,8 @@ class Resampling(Enum):
 
     TRIANGLE = "triangle"
     """Separable triangle filter, widened by the shrink factor (what Pillow calls BILINEAR)."""
+    AREA = "area"
+    """Mean of the source's area under each pixel (OpenCV's INTER_AREA); bilinear where the frame is enlarged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,9 @@ class Preprocessing:
             raise ContractError(msg)
         if not 0.0 < self.center_share <= 1.0:
             msg = f"Preprocessing center_share is {self.center_share}; expected a number above 0 and at most 1."
+            raise ContractError(msg)
+        if self.fit is Fit.LETTERBOX and self.center_share != 1.0:
+            msg = f"Preprocessing center_share is {self.center_share} with a letterbox, which shows the whole frame."
             raise ContractError(msg)
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
             msg = f"Preprocessing mean {self.mean} and std {self.std} must be three numbers each, std above 0."

@@ -27,7 +27,9 @@ class Frame:
     index: int
     """Counts the source's frames from 0, across sequences."""
     sequence: str
-    """Name of the sequence; another name means that tracks of the last one do not go on."""
+    """Name of the sequence, which for a camera is the camera's; tracks never go from one to another."""
+    time_s: float | None = None
+    """When it was taken, in seconds on the source's own clock; None where the source has none."""
 
     def __post_init__(self) -> None:
         check_frame(self.pixels)

@@ -22,6 +22,7 @@ from crystaledge.identity.gallery import Gallery
 from crystaledge.identity.stopping import Progress, stopping_rule
 from crystaledge.jsonio import dumps, loads
 from crystaledge.locate import Locator, crop, inside
+from crystaledge.manifest.model import identity_decision
 from crystaledge.pipeline import Pipeline, PipelineOptions
 from crystaledge.preprocessing.preprocessor import Preprocessor
 from crystaledge.sources.frame import Frame
@@ -55,7 +56,7 @@ class MnemosynePipeline(Pipeline):
             unverified=options.unverified,
         )
         check_contract(bundle.manifest, self.graph)
-        decision = bundle.manifest.decision
+        decision = identity_decision(bundle.manifest.decision, where=str(bundle.path))
         self.gallery = Gallery(decision.score, decision.dimensions)
         self._engine = open_engine(bundle, self.graph, options.engine)
         self.store = StateStore(self.graph.states, memory=self._engine.state_memory)

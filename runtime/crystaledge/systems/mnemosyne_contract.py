@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from crystaledge.errors import ContractError
-from crystaledge.manifest.model import GraphSpec, Manifest
+from crystaledge.manifest.model import GraphSpec, Manifest, identity_decision
 
 FACE, HIDDEN, HIDDEN_NEXT = "face", "hidden", "hidden_next"
 VELOCITY, LOG_VARIANCE, QUALITY = "velocity", "log_variance", "quality"
+FACE_IN_CROP = (0.164, 0.156, 0.836, 0.953)
+"""Where the whole face, hairline to chin, lies in the square crops that the network knows, as shares x1, y1, x2, y2.
+
+Measured on LFW's crops: eyes at 0.34 and 0.66 across, 0.41 down.
+"""
 
 
 def check_contract(manifest: Manifest, graph: GraphSpec) -> None:
@@ -15,7 +20,7 @@ def check_contract(manifest: Manifest, graph: GraphSpec) -> None:
     Raises:
         ContractError: a tensor or state that this pipeline uses is missing, or sizes contradict each other.
     """
-    length = manifest.decision.dimensions
+    length = identity_decision(manifest.decision, where="The bundle").dimensions
     rows = {spec.name: spec.row_shape for spec in (*graph.inputs, *graph.outputs)}
     expected = {
         FACE: (3, *manifest.preprocessing.size_hw),

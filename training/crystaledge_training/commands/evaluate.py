@@ -12,6 +12,7 @@ from crystaledge.cli.verb import Outcome, talk
 from crystaledge.errors import DataError
 from crystaledge.files import folder_atomic, refuse_existing
 from crystaledge.jsonio import encode
+from crystaledge.manifest.model import identity_decision
 from crystaledge_training.checkpoint import read_checkpoint
 from crystaledge_training.commands.data import choose_people
 from crystaledge_training.data.frames import load_frames
@@ -40,7 +41,7 @@ def run(arguments: Namespace) -> Outcome:
         network,
         store,
         record.preprocessing,
-        record.decision,
+        identity_decision(record.decision, where="The checkpoint"),
         resamples=arguments.bootstrap,
         seed=arguments.seed,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass, field
 
 import lightning as L
@@ -22,6 +21,7 @@ from crystaledge_training.mnemosyne.embed import Encoded, crystallize, encode_fr
 from crystaledge_training.mnemosyne.losses import CrystallizationLoss, LossConfig
 from crystaledge_training.mnemosyne.network import Mnemosyne
 from crystaledge_training.mnemosyne.rollout import roll_out
+from crystaledge_training.schedule import learning_rate_factor
 
 VALIDATION_METRIC = "validation/auc"
 
@@ -57,14 +57,6 @@ class TrainConfig:
     def encoder_epochs(self) -> int:
         """Epochs that train the encoder alone."""
         return min(round(self.epochs * self.encoder_share), self.epochs - 1)
-
-
-def learning_rate_factor(epoch: int, epochs: int, warmup: int) -> float:
-    """Linear warm-up, then a half cosine down to 1 % of the peak (architectures, 1.7)."""
-    if epoch < warmup:
-        return (epoch + 1) / warmup
-    progress = (epoch - warmup) / max(epochs - warmup, 1)
-    return 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0)))
 
 
 def two_part_schedule(epoch: int, config: TrainConfig) -> float:

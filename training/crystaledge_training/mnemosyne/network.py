@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from crystaledge_training.blocks import DepthwiseResidual
 from crystaledge_training.initialisation import initialise
 from crystaledge_training.mnemosyne.config import MnemosyneConfig, QualityGate
 
@@ -28,22 +29,6 @@ class Step(NamedTuple):
     """Log of the variance per dimension of the unit-length identity, `(B, 1)`."""
     quality: Tensor
     """Weight given to this observation, in (0, 1), `(B, 1)`."""
-
-
-class DepthwiseResidual(nn.Module):
-    """Depthwise-separable block with a strided 1x1 shortcut: `(B, in, H, W)` to `(B, out, H/2, W/2)`."""
-
-    def __init__(self, channels_in: int, channels_out: int) -> None:
-        super().__init__()
-        self.shortcut = nn.Sequential(nn.Conv2d(channels_in, channels_out, 1, 2), nn.BatchNorm2d(channels_out))
-        self.depthwise = nn.Sequential(
-            nn.Conv2d(channels_in, channels_in, 3, 2, 1, groups=channels_in), nn.BatchNorm2d(channels_in)
-        )
-        self.pointwise = nn.Sequential(nn.Conv2d(channels_in, channels_out, 1), nn.BatchNorm2d(channels_out))
-
-    def forward(self, x: Tensor) -> Tensor:
-        main: Tensor = self.pointwise(functional.relu(self.depthwise(x)))
-        return functional.relu(main + self.shortcut(x))
 
 
 class FaceEncoder(nn.Module):
@@ -94,8 +79,3 @@ class Mnemosyne(nn.Module):
     def initial_state(self, batch: int) -> Tensor:
         """Zeros `(batch, hidden)` beside the parameters."""
         return torch.zeros(batch, self.config.hidden, device=self.convergence.weight.device)
-
-
-def parameter_count(module: nn.Module) -> int:
-    """Number of trainable values."""
-    return sum(p.numel() for p in module.parameters() if p.requires_grad)

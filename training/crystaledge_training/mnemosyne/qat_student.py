@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from crystaledge.preprocessing.spec import Preprocessing
+from crystaledge_training.blocks import DepthwiseResidual
 from crystaledge_training.data.frames import FrameStore, subset
 from crystaledge_training.mnemosyne.embed import crystallize, encode_frames
-from crystaledge_training.mnemosyne.network import DepthwiseResidual, Mnemosyne
+from crystaledge_training.mnemosyne.network import Mnemosyne
 from crystaledge_training.quantization.equalise import Boundary, equalise
 from crystaledge_training.quantization.fake_quant import attach
 from crystaledge_training.quantization.fold import fold_batch_norm

@@ -1,0 +1,75 @@
+"""What a camera's noise and a change of light are, so that neither looks like movement.
+
+Thresholds that were right at noon are wrong at dusk; a fixed threshold cannot hold a target (Li et al., Reducto, 2020).
+The noise is read off the frames themselves, from the quieter half of the differences, and followed: down at once, up
+slowly, so that a moving scene is not taken for a noisy one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Levels = NDArray[np.float32]
+
+_QUARTILE_OF_NORMAL = 0.3186
+"""The first quartile of |x| for x standard normal."""
+_SLOWEST_RISE = 1.1
+"""Factor that the noise may grow by from one comparison to the next."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseConfig:
+    """All in grey levels of 0 to 255."""
+
+    floor: float = 6.0
+    """A difference up to this is never a change."""
+    ceiling: float = 28.0
+    """A larger difference always is one, however noisy the camera."""
+    sigmas: float = 5.0
+    """Standard deviations of a difference that are noise still."""
+
+
+class NoiseModel:
+    """Follows the noise of one camera at one size."""
+
+    def __init__(self, config: NoiseConfig) -> None:
+        self._config = config
+        self._sigma: float | None = None
+
+    @property
+    def threshold(self) -> float:
+        """Differences above it are changes, in grey levels."""
+        config = self._config
+        return min(max(config.floor, config.sigmas * (self._sigma or 0.0)), config.ceiling)
+
+    def observe(self, magnitude: Levels) -> None:
+        """Learn from the absolute differences of two frames, any shape, light compensated."""
+        quartile = float(np.partition(magnitude.ravel(), magnitude.size // 4)[magnitude.size // 4])
+        seen = quartile / _QUARTILE_OF_NORMAL
+        if self._sigma is None or seen < self._sigma:
+            self._sigma = seen
+        else:
+            self._sigma = min(seen, max(self._sigma, 0.25) * _SLOWEST_RISE)
+
+
+def light_compensated(difference: Levels, reference: Levels) -> Levels:
+    """A difference without what a change of light explains: a gain and an offset, from medians.
+
+    The medians of the darker and the brighter half of the reference fix a line; the mean would follow what moved.
+
+    Args:
+        difference: current minus reference, float32, any shape.
+        reference: grey levels of the same shape.
+    """
+    middle = np.median(reference)
+    bright = reference > middle
+    if not bright.any() or bright.all():
+        return difference - np.median(difference)
+    levels = float(np.mean(reference[~bright])), float(np.mean(reference[bright]))
+    shifts = float(np.median(difference[~bright])), float(np.median(difference[bright]))
+    slope = (shifts[1] - shifts[0]) / max(levels[1] - levels[0], 1.0)
+    explained: Levels = np.float32(shifts[0]) + np.float32(slope) * (reference - np.float32(levels[0]))
+    return difference - explained

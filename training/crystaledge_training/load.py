@@ -1,0 +1,31 @@
+"""Weights of a checkpoint into the network that it describes."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from crystaledge.errors import DataError
+from crystaledge_training.checkpoint import Checkpoint
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def load_weights(network: Network, checkpoint: Checkpoint) -> Network:
+    """The network with a checkpoint's weights.
+
+    Raises:
+        DataError: weights that do not fit the recorded sizes, or that are not finite.
+    """
+    try:
+        network.load_state_dict(checkpoint.weights)
+    except RuntimeError as error:
+        msg = f"The checkpoint's weights do not fit its record: {' '.join(str(error).split())[:200]}."
+        raise DataError(msg) from error
+    damaged = [name for name, tensor in network.state_dict().items() if not torch.isfinite(tensor).all()]
+    if damaged:
+        msg = f"The checkpoint's tensor {damaged[0]!r} holds values that are not finite; train again."
+        raise DataError(msg)
+    return network
