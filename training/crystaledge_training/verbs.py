@@ -13,10 +13,23 @@ def _configure_train(parser: ArgumentParser) -> None:
     parser.add_argument("system", type=system, metavar="SYSTEM", help="such as mnemosyne")
     data = parser.add_argument_group("data")
     data.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="DIR/identity/*.jpg|png|pgm, or LFW's folder"
+        "--data",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="people: DIR/identity/*.jpg|png|pgm, or LFW's folder; for a detector: WIDER FACE, COCO, YOLO or labels.csv",
     )
     data.add_argument(
         "--people", type=Path, metavar="FILE", help="train on these people only (LFW list; default: peopleDevTrain.txt)"
+    )
+    data.add_argument(
+        "--faces", type=Path, metavar="DIR", help="for a detector: face crops to paste, DIR/identity/*, or LFW's folder"
+    )
+    data.add_argument(
+        "--backgrounds",
+        type=Path,
+        metavar="DIR",
+        help="for a detector: annotated images; those without a person are pasted on",
     )
     data.add_argument(
         "--licence", default="unknown", metavar="TEXT", help="terms of the data, for the model card (default: unknown)"
@@ -27,6 +40,9 @@ def _configure_train(parser: ArgumentParser) -> None:
     run.add_argument("--stop-after", type=positive, metavar="N", help="stop after N epochs of it; run again to go on")
     run.add_argument("--seed", type=seed, metavar="N", help="seed of everything random")
     run.add_argument("--threads", type=threads, metavar="N", help="torch threads (default: all cores)")
+    run.add_argument(
+        "--workers", type=integer(0, 64), default=0, metavar="N", help="for a detector: processes that make pictures"
+    )
     run.add_argument("--force", action="store_true", help="delete an existing run folder and start again")
     int8 = parser.add_argument_group("int8")
     int8.add_argument(
@@ -82,8 +98,11 @@ TRAIN = Verb(
         "With --qat a float network is the teacher, and a student that rounds like the int8 graph lives on its\n"
         "own past, held to the teacher's identity at every step; no labels are used. The run folder then holds\n"
         "trained-int8.safetensors, which `quantize` takes.\n\n"
+        "A detector learns from annotated photographs and from faces pasted on backgrounds; its track cell from\n"
+        "films rendered of the same.\n\n"
         "Examples: crystaledge train mnemosyne --data lfw --out runs/a\n"
-        "          crystaledge train mnemosyne --qat --data lfw --out runs/b"
+        "          crystaledge train mnemosyne --qat --data lfw --out runs/b\n"
+        "          crystaledge train phantom --data face_detection --faces lfw --backgrounds coco128 --out runs/c"
     ),
     extra="train",
     configure=_configure_train,

@@ -3,134 +3,28 @@
 from __future__ import annotations
 
 import logging
-import sys
 import warnings
 from argparse import Namespace
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
 
 import torch
 
-from crystaledge.cli.verb import Outcome, talk
-from crystaledge.errors import UsageError
+from crystaledge.cli.verb import Outcome
 from crystaledge.system import System
-from crystaledge_training.commands.data import LFW_LICENCE, ChosenData, choose_people
-from crystaledge_training.mnemosyne.config import MnemosyneConfig
-from crystaledge_training.mnemosyne.module import TrainConfig
-from crystaledge_training.mnemosyne.qat import QatRequest, QatResult, train_int8
-from crystaledge_training.mnemosyne.qat_config import QatConfig
-from crystaledge_training.mnemosyne.train import TrainRequest, TrainResult, train
-from crystaledge_training.weights import embedded_checkpoint
+from crystaledge_training.commands import train_mnemosyne, train_phantom
 
-TRAINERS: Mapping[System, Callable[[TrainRequest], TrainResult]] = {System.MNEMOSYNE: train}
-QAT_TRAINERS: Mapping[System, Callable[[QatRequest], QatResult]] = {System.MNEMOSYNE: train_int8}
+TRAINERS: Mapping[System, Callable[[Namespace], Outcome]] = {
+    System.MNEMOSYNE: train_mnemosyne.run,
+    System.PHANTOM: train_phantom.run,
+}
 
 
 def run(arguments: Namespace) -> Outcome:
     """Train a system; see the verb's help."""
-    _refuse_contradictions(arguments)
-    chosen = choose_people(arguments.data, arguments.people, lfw_list="peopleDevTrain.txt")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     _quiet_lightning()
-    return _train_int8(arguments, chosen) if arguments.qat else _train(arguments, chosen)
-
-
-def _refuse_contradictions(arguments: Namespace) -> None:
-    if arguments.checkpoint is not None and not arguments.qat:
-        msg = "--checkpoint names the float network that --qat follows; give --qat too, or leave it out."
-        raise UsageError(msg)
-    if arguments.keep_float and not arguments.qat:
-        msg = "--keep-float is about --qat; give --qat too, or leave it out."
-        raise UsageError(msg)
-    if arguments.qat and (arguments.encoding or arguments.hidden):
-        msg = "--qat keeps the sizes of its checkpoint; leave --encoding and --hidden out."
-        raise UsageError(msg)
-    if arguments.qat and arguments.system not in QAT_TRAINERS:
-        known = ", ".join(system.value for system in QAT_TRAINERS)
-        msg = f"{arguments.system.value} has no quantization-aware training; systems that have it: {known}."
-        raise UsageError(msg)
-
-
-def _train_int8(arguments: Namespace, chosen: ChosenData) -> Outcome:
-    checkpoint = arguments.checkpoint or embedded_checkpoint(arguments.system)
-    talk(f"training {arguments.system.value} for int8, after {checkpoint.name}, on {chosen.description}")
-    config = QatConfig()
-    request = QatRequest(
-        checkpoint=checkpoint,
-        people=chosen.people,
-        data_description=chosen.description,
-        out=arguments.out,
-        config=replace(
-            config,
-            keep_float=tuple(arguments.keep_float),
-            epochs=arguments.epochs or config.epochs,
-            seed=config.seed if arguments.seed is None else arguments.seed,
-        ),
-        stop_after=arguments.stop_after,
-        force=arguments.force,
-        say=talk,
-        progress=sys.stderr.isatty() and not arguments.json,
-    )
-    result = QAT_TRAINERS[arguments.system](request)
-    found = result.validation
-    text = (
-        f"{result.artifact}: epoch {result.best_epoch + 1} of {result.epochs_done}, identity cosine "
-        f"{found.cosine_mean:.5f}, 1st percentile {found.cosine_first_percentile:.5f} at the worst of "
-        f"{found.steps} steps, {result.training_seconds / 60:.1f} min"
-    )
-    data = {
-        "artifact": str(result.artifact),
-        "best_epoch": result.best_epoch,
-        "epochs": result.epochs_done,
-        "validation": asdict(found),
-        "training_seconds": result.training_seconds,
-    }
-    return Outcome(text=text, data=data)
-
-
-def _train(arguments: Namespace, chosen: ChosenData) -> Outcome:
-    talk(f"training {arguments.system.value} on {chosen.description}")
-    licence = LFW_LICENCE if chosen.is_lfw and arguments.licence == "unknown" else arguments.licence
-    request = TrainRequest(
-        people=chosen.people,
-        data_description=chosen.description,
-        data_licence=licence,
-        out=arguments.out,
-        config=_config(arguments),
-        stop_after=arguments.stop_after,
-        force=arguments.force,
-        say=talk,
-        progress=sys.stderr.isatty() and not arguments.json,
-    )
-    result = TRAINERS[arguments.system](request)
-    if result.best_epoch < 0:
-        talk("no checkpoint yet: the encoder is trained first; run the same command again to go on")
-    text = (
-        f"{result.checkpoint}: epoch {result.best_epoch + 1} of {result.epochs_done}, validation AUC "
-        f"{result.validation_auc:.4f}, {result.training_seconds / 60:.1f} min"
-    )
-    data = {
-        "checkpoint": str(result.checkpoint),
-        "best_epoch": result.best_epoch,
-        "epochs": result.epochs_done,
-        "validation_auc": result.validation_auc,
-        "training_seconds": result.training_seconds,
-    }
-    return Outcome(text=text, data=data)
-
-
-def _config(arguments: Namespace) -> TrainConfig:
-    config = TrainConfig()
-    network = MnemosyneConfig(
-        encoding=arguments.encoding or config.network.encoding, hidden=arguments.hidden or config.network.hidden
-    )
-    return replace(
-        config,
-        network=network,
-        epochs=arguments.epochs or config.epochs,
-        seed=config.seed if arguments.seed is None else arguments.seed,
-    )
+    return TRAINERS[arguments.system](arguments)
 
 
 def _quiet_lightning() -> None:

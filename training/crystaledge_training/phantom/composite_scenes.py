@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from crystaledge.scene.person import draw_person
+from crystaledge.scene.render import Pose, render_face
 from crystaledge.sources.images import read_image
 from crystaledge.systems.mnemosyne_contract import FACE_IN_CROP
 from crystaledge_training.phantom.picture import Boxes, Picture, Pixels, cut, mirrored
@@ -24,6 +26,8 @@ _FACE_PX = (6.5, 60.0)
 _MOST_FACES = 5
 _DECOYS = 0.3
 """Share of pasted things that are no face."""
+_DRAWN = 0.08
+"""Share of faces that are drawn, so that the embedded scene, which shows nobody, is seen as well."""
 _MASKED = 0.45
 _COVERED = 0.15
 _WHOLE_CROP = 0.25
@@ -90,6 +94,8 @@ class CompositeScenes:
 
     def face(self, random: np.random.Generator) -> Pixels:
         """A crop of a face, lit, sometimes masked or covered."""
+        if random.random() < _DRAWN:
+            return _drawn_face(random)
         crop = _rgb(self._faces[int(random.integers(len(self._faces)))]).copy()
         if random.random() < _MASKED:
             _put_on_mask(crop, random)
@@ -147,6 +153,18 @@ def _scissors(side: int, random: np.random.Generator) -> NDArray[np.float32]:
         radius = np.sqrt((x / random.uniform(0.37, 0.44)) ** 2 + (y / random.uniform(0.46, 0.5)) ** 2)
     weights: NDArray[np.float32] = np.clip((1.0 - radius) * random.uniform(6.0, 14.0), 0.0, 1.0).astype(np.float32)
     return weights
+
+
+def _drawn_face(random: np.random.Generator) -> Pixels:
+    """A face of the embedded scene, which lies in its crop as a photographed one does."""
+    turn, tilt, mouth = random.uniform(-0.9, 0.9), random.normal(0.0, 0.1), random.uniform(0.0, 1.0)
+    pose = Pose(
+        turn=float(turn), tilt_rad=float(tilt), mouth_open=float(mouth), scale=float(random.uniform(0.95, 1.05))
+    )
+    grounds = random.uniform(60.0, 200.0, 3).tolist()
+    person = draw_person(int(random.integers(1_000_000, 2_000_000)))  # those of demos and tests have small numbers
+    drawn = render_face(person, pose, side=128, background=(grounds[0], grounds[1], grounds[2]))
+    return np.clip(drawn, 0, 255).astype(np.uint8)
 
 
 def _put_on_mask(crop: Pixels, random: np.random.Generator) -> None:
