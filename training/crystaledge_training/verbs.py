@@ -17,7 +17,7 @@ def _configure_train(parser: ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="people: DIR/identity/*.jpg|png|pgm, or LFW's folder; for a detector: WIDER FACE, COCO, YOLO or labels.csv",
+        help="people: DIR/identity/*.jpg|png|pgm, or LFW's folder; detectors: WIDER FACE, COCO, YOLO, labels.csv",
     )
     data.add_argument(
         "--people", type=Path, metavar="FILE", help="train on these people only (LFW list; default: peopleDevTrain.txt)"

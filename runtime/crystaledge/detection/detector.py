@@ -45,8 +45,6 @@ class Look:
 
     faces: Candidates
     """In pixels of the network's input, best first, suppressed."""
-    scale_xy: tuple[float, float]
-    """Pixels of the network's input per pixel of the frame."""
     recomputed: float
     """Pixels that went through the network over those of a whole pass, windows' halos included."""
     changed: float
@@ -108,11 +106,14 @@ class Detector:
             changes.append(change)
         self._run(jobs)
         looks = []
-        for frame, view, change in zip(frames, views, changes, strict=True):
+        for view, change in zip(views, changes, strict=True):
             pixels = sum(j.window.size_hw[0] * j.window.size_hw[1] for j in jobs if j.view is view)
-            scale = self._preprocessor.scale_xy((frame.pixels.shape[0], frame.pixels.shape[1]))
-            looks.append(Look(self._faces(view), scale, pixels / self._whole, change.share, change.cut))
+            looks.append(Look(self._faces(view), pixels / self._whole, change.share, change.cut))
         return looks
+
+    def scale_xy(self, frame: Frame) -> tuple[float, float]:
+        """Pixels of the network's input per pixel of a frame, across and down."""
+        return self._preprocessor.scale_xy((frame.pixels.shape[0], frame.pixels.shape[1]))
 
     def view(self, sequence: str) -> CameraView:
         """What is remembered of a camera."""

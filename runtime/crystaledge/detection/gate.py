@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crystaledge.detection.noise import NoiseConfig, NoiseModel, light_compensated
+from crystaledge.detection.noise import Light, NoiseConfig, NoiseModel
 
+_FEW = 2
+"""Light and noise are measured on every second sample in both directions."""
 _GREEN = 1
 """The same place in RGB and BGR, and most of what the eye calls brightness."""
 
@@ -47,8 +49,10 @@ class MotionGate:
         difference = sampled - self._reference
         if np.abs(difference).max() <= self._config.noise.floor:  # nearly always the end of it where nothing moves
             return False
-        magnitude = np.abs(light_compensated(difference, self._reference))
-        self._noise.observe(magnitude)
+        few = difference[::_FEW, ::_FEW], self._reference[::_FEW, ::_FEW]
+        light = Light.between(*few)
+        self._noise.observe(np.abs(light.removed(*few)))
+        magnitude = np.abs(light.removed(difference, self._reference))
         return int((magnitude > self._noise.threshold).sum()) >= self._config.moved_samples
 
     def processed(self) -> None:

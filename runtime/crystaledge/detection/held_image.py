@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystaledge.detection.codec import STRIDE_PX
-from crystaledge.detection.noise import NoiseConfig, NoiseModel, light_compensated
+from crystaledge.detection.noise import Light, NoiseConfig, NoiseModel
 
 Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
+_FEW = 4
+"""Light and noise are measured on every fourth pixel in both directions."""
 MOTION_LEVELS = 64.0
 """Grey levels that count as one in the motion that the track cell is shown."""
 CUT_SHARE = 0.7
@@ -79,8 +81,11 @@ class HeldImage:
 
     def _changed(self, image: Image) -> Mask:
         current, held = grey(image), grey(self.pixels)
-        magnitude = np.abs(light_compensated(current - held, held))
-        self._noise.observe(magnitude)
+        difference = current - held
+        few = difference[::_FEW, ::_FEW], held[::_FEW, ::_FEW]
+        light = Light.between(*few)
+        self._noise.observe(np.abs(light.removed(*few)))
+        magnitude = np.abs(light.removed(difference, held))
         moved_of(magnitude, self._noise.threshold, self.motion)
         rows, columns = magnitude.shape[0] // STRIDE_PX, magnitude.shape[1] // STRIDE_PX
         peaks = magnitude.reshape(rows, STRIDE_PX, columns, STRIDE_PX).max(axis=(1, 3))

@@ -55,21 +55,34 @@ class NoiseModel:
             self._sigma = min(seen, max(self._sigma, 0.25) * _SLOWEST_RISE)
 
 
-def light_compensated(difference: Levels, reference: Levels) -> Levels:
-    """A difference without what a change of light explains: a gain and an offset, from medians.
+@dataclass(frozen=True, slots=True)
+class Light:
+    """A change of light between two frames, as a line over brightness: a gain and an offset."""
 
-    The medians of the darker and the brighter half of the reference fix a line; the mean would follow what moved.
+    shift: float
+    slope: float
+    level: float
+    """Brightness at which the change is `shift`."""
 
-    Args:
-        difference: current minus reference, float32, any shape.
-        reference: grey levels of the same shape.
-    """
-    middle = np.median(reference)
-    bright = reference > middle
-    if not bright.any() or bright.all():
-        return difference - np.median(difference)
-    levels = float(np.mean(reference[~bright])), float(np.mean(reference[bright]))
-    shifts = float(np.median(difference[~bright])), float(np.median(difference[bright]))
-    slope = (shifts[1] - shifts[0]) / max(levels[1] - levels[0], 1.0)
-    explained: Levels = np.float32(shifts[0]) + np.float32(slope) * (reference - np.float32(levels[0]))
-    return difference - explained
+    @classmethod
+    def between(cls, difference: Levels, reference: Levels) -> Light:
+        """The line through the medians of the darker and the brighter half; a mean would follow what moved.
+
+        Args:
+            difference: current minus reference, float32, any shape; a thousand samples are plenty.
+            reference: grey levels of the same shape.
+        """
+        middle = np.median(reference)
+        bright = reference > middle
+        if not bright.any():
+            return cls(float(np.median(difference)), 0.0, 0.0)
+        levels = float(reference[~bright].mean()), float(reference[bright].mean())
+        shifts = float(np.median(difference[~bright])), float(np.median(difference[bright]))
+        slope = (shifts[1] - shifts[0]) / max(levels[1] - levels[0], 1.0)
+        return cls(shifts[0], slope, levels[0])
+
+    def removed(self, difference: Levels, reference: Levels) -> Levels:
+        """A difference without what the light explains."""
+        left: Levels = difference - np.float32(self.slope) * reference
+        left -= np.float32(self.shift - self.slope * self.level)
+        return left

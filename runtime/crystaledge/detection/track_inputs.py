@@ -68,9 +68,9 @@ def patch_into(out: Array, image: Array, motion: Array, box_xyxy: Array) -> None
 def _places(low: float, high: float, limit: int) -> NDArray[np.int64]:
     side = (high - low) * PATCH_MARGIN
     start = (low + high - side) / 2
-    places = np.floor(start + (np.arange(PATCH_PX) + 0.5) * (side / PATCH_PX)).astype(np.int64)
-    np.clip(places, 0, limit - 1, out=places)
-    return places
+    places = np.floor(start + (np.arange(PATCH_PX) + 0.5) * (side / PATCH_PX))
+    inside: NDArray[np.int64] = np.clip(places, 0, limit - 1).astype(np.int64)
+    return inside
 
 
 def corrected(box_xyxy: Array, delta: Array) -> Array:

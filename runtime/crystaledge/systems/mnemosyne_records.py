@@ -43,6 +43,8 @@ class TrackRecord:
     sequence: str
     observations: int = 0
     still_frames: int = 0
+    log_variance: float = 0.0
+    """Of the identity after the last observation."""
     committed: Verdict | None = None
     committed_match: str | None = None
     committed_frame: int | None = None

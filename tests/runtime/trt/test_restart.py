@@ -250,6 +250,6 @@ def test_nothing_of_tensorrt_outlives_its_context(tmp_path: Path, monkeypatch: p
 
 def installed_driver(pipeline: MnemosynePipeline) -> FakeDriver:
     """The fake device below a pipeline."""
-    driver = pipeline._engine._cuda._driver  # type: ignore[attr-defined]
+    driver = pipeline._crystallizer._engine._cuda._driver  # type: ignore[attr-defined]
     assert isinstance(driver, FakeDriver)
     return driver

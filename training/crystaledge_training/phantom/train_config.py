@@ -44,7 +44,7 @@ class PhantomTrainConfig:
     """Of the image pyramid at inference: one set of weights sees faces of all sizes."""
     pictures: PictureConfig = PictureConfig()
     photometric: PhotometricConfig = PhotometricConfig()
-    epochs: int = 60
+    epochs: int = 50
     """All of the detector; the track cell is trained after them."""
     batches: int = 100
     """Batches an epoch."""

@@ -1,0 +1,117 @@
+"""What the pipeline keeps of one camera: gate, tracker, clock, and when each face was last looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystaledge.detection.boxes import iou_matrix
+from crystaledge.detection.gate import MotionGate
+from crystaledge.detections import Detections
+from crystaledge.sources.frame import Frame
+from crystaledge.tracking.config import TrackerConfig
+from crystaledge.tracking.ids import TrackIds
+from crystaledge.tracking.rows import Stage
+from crystaledge.tracking.tracker import FaceTracker
+from crystaledge.tracking.update import Update
+from crystaledge.video.face_finder import Expected
+from crystaledge.video.options import VideoOptions
+
+_UNSEEN = -1e9
+_OWN_IOU = 0.3
+
+
+@dataclass(slots=True)
+class Shown:
+    """A face as it was last shown."""
+
+    box_xyxy: tuple[float, float, float, float]
+    quality: float | None = None
+    llr: float | None = None
+    looked_s: float = _UNSEEN
+    """When it was last looked at by the embedder."""
+
+
+@dataclass(slots=True)
+class Camera:
+    """State of one camera."""
+
+    tracker: FaceTracker
+    gate: MotionGate | None
+    shown: dict[int, Shown] = field(default_factory=dict)
+    told: set[int] = field(default_factory=set)
+    """Tracks whose appearance was told, so that their end is."""
+    lost: set[int] = field(default_factory=set)
+    detections: Detections | None = None
+    """Of the frame that is being tracked."""
+    processed_s: float = _UNSEEN
+    now_s: float = 0.0
+
+    @classmethod
+    def new(cls, options: VideoOptions, config: TrackerConfig, ids: TrackIds) -> Camera:
+        """A camera that has shown nothing yet."""
+        gate = None if options.gate is None else MotionGate(options.gate)
+        return cls(FaceTracker(config, ids), gate)
+
+    def arrive(self, frame: Frame, *, frames_per_s: float) -> float:
+        """Time of a frame; sources without a clock have one that counts frames."""
+        self.now_s = frame.index / frames_per_s if frame.time_s is None else frame.time_s
+        return self.now_s
+
+    def is_due(self, frame: Frame, *, look_again_s: float) -> bool:
+        """Whether a frame is worth processing: something moved, or it was long ago."""
+        moved = self.gate is None or self.gate.moved(frame.pixels)
+        # A clock that jumps back makes the last look lie in the future.
+        return moved or not 0.0 <= self.now_s - self.processed_s < look_again_s
+
+    def processed(self) -> None:
+        """The frame that arrived last is being processed."""
+        self.processed_s = self.now_s
+        if self.gate is not None:
+            self.gate.processed()
+
+    def still(self) -> None:
+        """Nothing moved: tracks stay where they are."""
+        self.tracker.touch(self.tracker.live, self.now_s)
+
+    def expected(self) -> Expected:
+        """Where its live tracks are expected now."""
+        live = self.tracker.live
+        stages = [self.tracker.stage(track) for track in live]
+        trusted = np.array([stage == Stage.CONFIRMED for stage in stages], bool)
+        return Expected(live, self.tracker.predict(self.now_s), trusted)
+
+    def owner_of(self, row: int) -> int | None:
+        """The live track that shows a detection of the current frame, by the boxes that were shown last."""
+        if self.detections is None or not self.shown:
+            return None
+        tracks = list(self.shown)
+        last = np.array([self.shown[track].box_xyxy for track in tracks], np.float32)
+        overlaps = iou_matrix(self.detections.box_xyxy[row : row + 1], last)[0]
+        best = int(np.argmax(overlaps))
+        return tracks[best] if overlaps[best] > _OWN_IOU else None
+
+    def show(self, track: int, box_xyxy: NDArray[np.float32]) -> None:
+        """A track is in view at a box `(4,)`."""
+        x1, y1, x2, y2 = box_xyxy.tolist()
+        if track in self.shown:
+            self.shown[track].box_xyxy = (x1, y1, x2, y2)
+        else:
+            self.shown[track] = Shown((x1, y1, x2, y2))
+
+    def notice(self, update: Update) -> None:
+        """Remember what was told of whom, and who is seen where."""
+        self.told.update(update.confirmed)
+        if self.detections is None:
+            return
+        for row, track in enumerate(update.numbers.tolist()):
+            if track >= 0:
+                self.show(track, self.detections.box_xyxy[row])
+
+    def forget(self, track: int) -> None:
+        """A track is over."""
+        self.shown.pop(track, None)
+        self.told.discard(track)
+        self.lost.discard(track)

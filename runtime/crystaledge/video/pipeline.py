@@ -1,0 +1,259 @@
+"""The video pipeline: gate, detect, track, crystallize, match, say; batched over tracks and cameras."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystaledge.bundle import Bundle
+from crystaledge.errors import DataError
+from crystaledge.outputs.view import FrameView, Stage, StageTime, TrackView
+from crystaledge.sources.frame import Frame
+from crystaledge.systems.mnemosyne_crystallizer import Crystallizer, EnrolledState, FaceLook
+from crystaledge.tracking.config import TrackerConfig
+from crystaledge.tracking.ids import TrackIds
+from crystaledge.tracking.rows import Stage as Life
+from crystaledge.tracking.update import Update
+from crystaledge.video.camera import Camera
+from crystaledge.video.events import FaceEvent, FaceTurn
+from crystaledge.video.face_crop import crop_around
+from crystaledge.video.face_finder import Expected, FaceFinder, FaceFinds
+from crystaledge.video.identities import Identities, Seen
+from crystaledge.video.options import VideoOptions
+from crystaledge.video.result import FrameResult
+
+NOBODY = Expected((), np.empty((0, 4), np.float32), np.empty(0, bool))
+
+
+class VideoPipeline:
+    """Faces of any number of cameras: found, followed, and known by name where a bundle and a gallery tell.
+
+    Not for several threads at once.
+    """
+
+    def __init__(self, finder: FaceFinder, crystallizer: Crystallizer | None, options: VideoOptions) -> None:
+        self._finder = finder
+        self._identities = None if crystallizer is None else Identities(crystallizer, options.looks)
+        self.options = options
+        self._tracker = options.tracker or _tracker_for(finder)
+        self._ids = TrackIds()
+        self.cameras: dict[str, Camera] = {}
+
+    @classmethod
+    def of(cls, detector: Bundle, identity: Bundle | None, options: VideoOptions | None = None) -> VideoPipeline:
+        """The pipeline of a detector's bundle, and of an identity's where faces shall have names."""
+        chosen = options or VideoOptions()
+        crystallizer = None if identity is None else Crystallizer(identity, chosen.of_identity())
+        return cls(FaceFinder(detector, chosen), crystallizer, chosen)
+
+    @property
+    def crystallizer(self) -> Crystallizer | None:
+        """The identities' side; None where no bundle tells people apart."""
+        return None if self._identities is None else self._identities.crystallizer
+
+    def process(self, frames: Sequence[Frame]) -> list[FrameResult]:
+        """Work on one frame of each of several cameras; all their windows and faces go in batched calls.
+
+        Args:
+            frames: of different sequences, each later than the last one of its sequence.
+        """
+        started = perf_counter()
+        cameras = [self._camera(frame) for frame in frames]
+        due = [
+            camera.is_due(frame, look_again_s=self.options.look_again_s)
+            for camera, frame in zip(cameras, frames, strict=True)
+        ]
+        moving = [(camera, frame) for camera, frame, is_due in zip(cameras, frames, due, strict=True) if is_due]
+        gated = perf_counter()
+        results = dict(zip((id(frame) for _, frame in moving), self._work(moving, started, gated), strict=True))
+        for camera, is_due in zip(cameras, due, strict=True):
+            if not is_due:
+                camera.still()
+        return [
+            results[id(frame)] if is_due else self._unmoved(camera, frame, started)
+            for camera, frame, is_due in zip(cameras, frames, due, strict=True)
+        ]
+
+    def learn(self, frames: Iterable[Frame]) -> EnrolledState:
+        """What crystallizes from the one face that each of these frames shows; nothing is kept.
+
+        Raises:
+            DataError: no frame shows a face, one shows several, or no bundle tells people apart.
+        """
+        if self._identities is None:
+            msg = "Enrolment needs a bundle that tells people apart; give one beside the detector's."
+            raise DataError(msg)
+        learnt = self._identities.crystallizer.learn(self._lone_faces(frames))
+        if learnt is None:
+            msg = "No frame shows a face that is large enough; enrol from frames that show one face, well lit."
+            raise DataError(msg)
+        return learnt
+
+    def forget_camera(self, sequence: str) -> None:
+        """A camera is gone for good: its tracks end, their states are wiped."""
+        camera = self.cameras.pop(sequence, None)
+        if camera is not None:
+            for track in (*camera.tracker.live, *camera.tracker.lost):
+                self._end(camera, track)
+        self._finder.detector.forget(sequence)
+
+    def close(self) -> None:
+        """Let go of the engines."""
+        self._finder.close()
+        if self._identities is not None:
+            self._identities.crystallizer.close()
+
+    def _camera(self, frame: Frame) -> Camera:
+        if frame.sequence not in self.cameras:
+            self.cameras[frame.sequence] = Camera.new(self.options, self._tracker, self._ids)
+        camera = self.cameras[frame.sequence]
+        camera.arrive(frame, frames_per_s=self.options.frames_per_s)
+        return camera
+
+    def _work(self, moving: Sequence[tuple[Camera, Frame]], started: float, gated: float) -> list[FrameResult]:
+        if not moving:
+            return []
+        for camera, _ in moving:
+            camera.processed()
+        finds = self._finder.find([frame for _, frame in moving], [camera.expected() for camera, _ in moving])
+        found = perf_counter()
+        seen: list[Seen] = []
+        events: dict[int, list[FaceEvent]] = {}
+        for (camera, frame), find in zip(moving, finds, strict=True):
+            update = self._track(camera, find)
+            events[id(frame)] = list(self._turns(camera, frame, update))
+            seen += _seen(camera, frame, find, update)
+        tracked = perf_counter()
+        if self._identities is not None:
+            frame_of = {one.track: one.frame for one in seen}
+            for event in self._identities.look(seen):
+                events[id(frame_of[event.track])].append(event)
+        ended = perf_counter()
+        marks = (started, gated, found, tracked, ended)
+        return [
+            FrameResult(self._view(camera, frame, find, marks), tuple(events[id(frame)]))
+            for (camera, frame), find in zip(moving, finds, strict=True)
+        ]
+
+    def _track(self, camera: Camera, find: FaceFinds) -> Update:
+        similarity = None if self._identities is None else self._identities.similarity_of(camera)
+        camera.detections = find.detections
+        return camera.tracker.update(find.detections, camera.now_s, similarity=similarity, cut=find.cut)
+
+    def _turns(self, camera: Camera, frame: Frame, update: Update) -> Iterator[FaceEvent]:
+        camera.notice(update)
+        merged = dict(update.merged)
+        for track in update.confirmed:
+            yield self._event(camera, frame, track, FaceTurn.APPEARED)
+        for track in update.recovered:
+            if track in camera.lost:
+                camera.lost.discard(track)
+                yield self._event(camera, frame, track, FaceTurn.RETURNED)
+        for track in update.lost:
+            camera.lost.add(track)
+            yield self._event(camera, frame, track, FaceTurn.LOST)
+        for track in update.ended:
+            event = self._event(camera, frame, track, FaceTurn.ENDED)
+            told = track in camera.told
+            if track in merged and self._identities is not None:
+                self._identities.hand_over(track, merged[track])
+            self._end(camera, track)
+            if told:
+                yield replace(event, goes_on_as=merged.get(track))
+
+    def _end(self, camera: Camera, track: int) -> None:
+        camera.forget(track)
+        self._finder.end(track)
+        if self._identities is not None:
+            self._identities.end(track)
+
+    def _event(self, camera: Camera, frame: Frame, track: int, turn: FaceTurn) -> FaceEvent:
+        record = None if self._identities is None else self._identities.record(track)
+        shown = camera.shown.get(track)
+        in_view = turn in (FaceTurn.APPEARED, FaceTurn.RETURNED) and shown is not None
+        return FaceEvent(
+            frame=frame.index,
+            sequence=frame.sequence,
+            track=track,
+            turn=turn,
+            time_s=camera.now_s,
+            box_xyxy=shown.box_xyxy if in_view and shown is not None else None,
+            name=None if record is None else record.committed_match,
+            observations=0 if record is None else record.observations,
+        )
+
+    def _view(self, camera: Camera, frame: Frame, find: FaceFinds, marks: tuple[float, ...]) -> FrameView:
+        spans = zip((Stage.GATE, Stage.DETECT, Stage.TRACK, Stage.EMBED), marks, marks[1:], strict=False)
+        return FrameView(
+            frame=frame,
+            tracks=tuple(self._track_views(camera)),
+            processed=True,
+            gate_share=min(find.recomputed, 1.0),
+            latency_ms=(marks[-1] - marks[0]) * 1e3,
+            stages=tuple(StageTime(stage=stage, latency_ms=(b - a) * 1e3) for stage, a, b in spans),
+        )
+
+    def _unmoved(self, camera: Camera, frame: Frame, started: float) -> FrameResult:
+        view = FrameView(
+            frame=frame,
+            tracks=tuple(self._track_views(camera)),
+            processed=False,
+            gate_share=0.0,
+            latency_ms=(perf_counter() - started) * 1e3,
+        )
+        return FrameResult(view, ())
+
+    def _track_views(self, camera: Camera) -> Iterator[TrackView]:
+        for track, shown in camera.shown.items():
+            stage = camera.tracker.stage(track)
+            if stage not in (Life.CONFIRMED, Life.COASTING):
+                continue
+            record = None if self._identities is None else self._identities.record(track)
+            yield TrackView(
+                track=track,
+                box_xyxy=shown.box_xyxy,
+                label=None if record is None else record.committed_match,
+                score=shown.llr,
+                crystallized=record is not None and record.committed is not None,
+                coasting=stage == Life.COASTING,
+                quality=shown.quality,
+            )
+
+    def _lone_faces(self, frames: Iterable[Frame]) -> Iterator[FaceLook]:
+        point, smallest = self._finder.decision.point.score, self.options.looks.smallest_px
+        for frame in frames:
+            (find,) = self._finder.find([frame], [NOBODY])
+            faces = find.detections
+            kept = (faces.score >= point) & (_sizes(faces.box_xyxy) >= smallest)
+            self._finder.detector.forget(frame.sequence)
+            if kept.sum() > 1:
+                place = f"Frame {frame.index} of {frame.sequence}"
+                msg = f"{place} shows {kept.sum()} faces; enrol from frames of one person."
+                raise DataError(msg)
+            for box in crop_around(faces.box_xyxy[kept]):
+                yield FaceLook(frame, 0, box)
+
+
+def _seen(camera: Camera, frame: Frame, find: FaceFinds, update: Update) -> Iterator[Seen]:
+    """Tracks that the detector saw in this frame; one that was only verified has no box to look at."""
+    for row, track in enumerate(update.numbers.tolist()):
+        if track >= 0:
+            box = find.detections.box_xyxy[row]
+            camera.show(track, box)
+            if row < find.detected:
+                yield Seen(frame, camera, track, box)
+
+
+def _tracker_for(finder: FaceFinder) -> TrackerConfig:
+    decision = finder.decision
+    return TrackerConfig(high_score=decision.point.score, low_score=min(decision.low_score, decision.point.score))
+
+
+def _sizes(box_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
+    sides = np.maximum(box_xyxy[:, 2:] - box_xyxy[:, :2], 0.0)
+    sizes: NDArray[np.float32] = np.sqrt(sides[:, 0] * sides[:, 1])
+    return sizes
