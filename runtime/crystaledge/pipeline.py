@@ -67,6 +67,10 @@ class Pipeline(ABC):
     def __init__(self, bundle: Bundle, options: PipelineOptions) -> None: ...
 
     @abstractmethod
+    def locate_with(self, locator: Locator) -> None:
+        """Look for objects with another locator from now on; tracks go on."""
+
+    @abstractmethod
     def enroll(self, name: str, frames: Iterable[Frame]) -> int:
         """Learn a person from frames of them alone; returns the number of frames used."""
 

@@ -33,6 +33,9 @@ _ORDER = (
     "bench",
     "report",
     "run",
+    "enroll",
+    "identities",
+    "forget",
     "doctor",
     "demo",
 )

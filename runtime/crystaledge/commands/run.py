@@ -1,96 +1,30 @@
-"""`crystaledge run`: frames in, one JSON line an event out."""
+"""`crystaledge run`: frames in, events out, by a bundle that looks at crops, or by a detector and its companion."""
 
 from __future__ import annotations
 
-import json
-import sys
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from itertools import islice
-from typing import Any
+from collections.abc import Sequence
+from typing import Protocol, cast
 
-from crystaledge.cli.verb import Outcome, talk
-from crystaledge.commands.engines import engine_options
+from crystaledge.bundle import Bundle
+from crystaledge.cli.verb import Outcome
+from crystaledge.commands import run_crops
 from crystaledge.errors import UsageError
-from crystaledge.files import refuse_existing_file
-from crystaledge.jsonio import encode
-from crystaledge.locate import FixedBox
-from crystaledge.pipeline import Pipeline, PipelineOptions
-from crystaledge.scene.scene import SceneConfig, SyntheticSource
-from crystaledge.sources.frame import Frame, Source
-from crystaledge.sources.open import SYNTHETIC, open_gallery, open_source
+from crystaledge.extras import load
+from crystaledge.video.opening import is_detector, opened
 
-_ENROLMENT_TAKE = 1
-_ENROLMENT_FRAMES = 8
+
+class _RunVideo(Protocol):
+    def __call__(self, arguments: Namespace, bundles: Sequence[Bundle], /) -> Outcome: ...
 
 
 def run(arguments: Namespace) -> Outcome:
-    """Run a bundle over a source; see the verb's help."""
-    if arguments.snapshot is not None:
-        refuse_existing_file(arguments.snapshot, force=arguments.force)
-    if arguments.enroll_synthetic and arguments.source != SYNTHETIC:
-        msg = "--enroll-synthetic needs --source synthetic; for other sources name a --gallery."
+    """Run bundles over sources; see the verb's help."""
+    bundles = opened(arguments.bundle)
+    if any(map(is_detector, bundles)):
+        loaded = load("crystaledge.commands.run_video:run", extra="video", purpose="Finding faces in video")
+        return cast(_RunVideo, loaded)(arguments, bundles)
+    if len(bundles) > 1 or len(arguments.source) > 1:
+        msg = "Without a bundle that finds faces, `run` takes one bundle and one source; add one, or leave some out."
         raise UsageError(msg)
-    source = open_source(arguments.source)
-    box, gallery_box = FixedBox(arguments.face_box), FixedBox(arguments.gallery_face_box)
-    options = PipelineOptions(
-        engine=engine_options(arguments),
-        say=talk,
-        graph=arguments.graph,
-        unverified=arguments.unverified,
-        stopping=arguments.stopping,
-        false_accept_rate=arguments.far,
-        locator=gallery_box,
-    )
-    with Pipeline.open(arguments.bundle, options) as pipeline:
-        if arguments.gallery is not None:
-            _enroll(pipeline, open_gallery(arguments.gallery))
-        if arguments.enroll_synthetic:
-            _enroll(pipeline, SyntheticSource(_enrolment_scene(), take_number=_ENROLMENT_TAKE))
-        pipeline.locate_with(box)
-        if arguments.restore is not None:
-            pipeline.restore(arguments.restore)
-        try:
-            events = _follow(pipeline, islice(source, arguments.frames), keep=arguments.json)
-        finally:  # also when the reader of the events went away, or somebody stopped the run
-            if arguments.snapshot is not None:
-                pipeline.snapshot(arguments.snapshot)
-    return Outcome(text="", data={"events": events})
-
-
-def _enrolment_scene() -> SceneConfig:
-    return replace(SceneConfig(), frames_per_person=_ENROLMENT_FRAMES, degraded=0.0)
-
-
-def _enroll(pipeline: Pipeline, source: Source) -> None:
-    people = 0
-    for name, frames in _by_sequence(source):
-        pipeline.enroll(name, frames)
-        people += 1
-    talk(f"enrolled {people} people, in memory only")
-
-
-def _by_sequence(source: Source) -> Iterator[tuple[str, list[Frame]]]:
-    name, frames = "", list[Frame]()
-    for frame in source:
-        if frames and frame.sequence != name:
-            yield name, frames
-            frames = []
-        name = frame.sequence
-        frames.append(frame)
-    if frames:
-        yield name, frames
-
-
-def _follow(pipeline: Pipeline, frames: Iterable[Frame], *, keep: bool) -> list[Any]:
-    kept: list[Any] = []
-    for frame in frames:
-        events = pipeline.process(frame)
-        if keep:
-            kept.extend(encode(event) for event in events)
-            continue
-        for event in events:
-            sys.stdout.write(json.dumps(encode(event), allow_nan=False) + "\n")
-        sys.stdout.flush()
-    return kept
+    return run_crops.run(arguments, bundles[0])

@@ -37,6 +37,16 @@ FACTS = (
         graphs=("step: face, hidden -> hidden_next, velocity, log_variance, quality",),
         state="hidden float32 [64] per track, zeros at the first observation",
     ),
+    SystemFacts(
+        system=System.PHANTOM,
+        does="faces found and followed in video, where something changed",
+        parameters=72_053,
+        graphs=(
+            "detect_HxW, one for each size of window: image -> logit, box, features",
+            "track: roi, patch, hidden -> hidden_next, box_delta, score, velocity, birth",
+        ),
+        state="hidden float32 [64] per track; maps and held image per camera, on the host",
+    ),
 )
 
 

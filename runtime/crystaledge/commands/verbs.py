@@ -3,78 +3,13 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from pathlib import Path
 
 from crystaledge.cli.verb import Verb
-from crystaledge.commands.engines import add_engine_options
-from crystaledge.commands.parsers import face_box, positive, stopping, threads
-from crystaledge.identity.spec import Stopping
+from crystaledge.commands.run_options import configure_run
 
 
 def _no_options(parser: ArgumentParser) -> None:
     """This verb has no options of its own."""
-
-
-def _configure_run(parser: ArgumentParser) -> None:
-    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="bundle folder that `export` wrote")
-    source = parser.add_argument_group("what is looked at")
-    source.add_argument(
-        "--source",
-        required=True,
-        metavar="DIR|VIDEO|synthetic",
-        help="folder of face crops (one sequence, or one per subfolder), a video with a centred face, or the scene",
-    )
-    source.add_argument(
-        "--face-box",
-        type=face_box,
-        default=(0.0, 0.0, 1.0, 1.0),
-        metavar="X1,Y1,X2,Y2",
-        help="where the face is, as shares of the frame's width and height (default: the whole frame)",
-    )
-    source.add_argument("--frames", type=positive, metavar="N", help="stop after N frames")
-    matching = parser.add_argument_group("who is looked for")
-    matching.add_argument(
-        "--gallery", type=Path, metavar="DIR", help="enrol every DIR/identity/*.jpg|png|pgm, in memory only"
-    )
-    matching.add_argument(
-        "--gallery-face-box",
-        type=face_box,
-        default=(0.0, 0.0, 1.0, 1.0),
-        metavar="X1,Y1,X2,Y2",
-        help="where the face is in the gallery's images (default: the whole image)",
-    )
-    matching.add_argument(
-        "--enroll-synthetic", action="store_true", help="with --source synthetic: enrol the scene's people first"
-    )
-    matching.add_argument(
-        "--far", type=float, metavar="RATE", help="false-accept rate to decide at (default: the bundle's strictest)"
-    )
-    matching.add_argument(
-        "--stopping",
-        type=stopping,
-        default=Stopping.SPRT,
-        metavar="{sprt,velocity}",
-        help="when an identity is committed (default: sprt, Wald's test on the match score)",
-    )
-    state = parser.add_argument_group("state (files hold personal data; nothing is written unless asked for)")
-    state.add_argument(
-        "--restore",
-        type=Path,
-        metavar="FILE",
-        help="take up the tracks of a state file: a sequence of the same name continues its track",
-    )
-    state.add_argument("--snapshot", type=Path, metavar="FILE", help="write the live tracks to a state file at the end")
-    state.add_argument("--force", action="store_true", help="replace an existing state file")
-    engine = parser.add_argument_group("which graph runs")
-    engine.add_argument(
-        "--graph", metavar="NAME", help="graph of the bundle (default: the one that `bench` chose, else the float one)"
-    )
-    engine.add_argument(
-        "--unverified", action="store_true", help="run it though no passed verification is on record; never deploy so"
-    )
-    runs = parser.add_argument_group("what runs it")
-    add_engine_options(runs)
-    runs.add_argument("--threads", type=threads, default=1, metavar="N", help="threads of ONNX Runtime (default: 1)")
 
 
 SYSTEMS = Verb(
@@ -88,18 +23,22 @@ SYSTEMS = Verb(
 
 RUN = Verb(
     name="run",
-    summary="run a bundle on face crops, a video or the synthetic scene; JSON lines of events",
+    summary="run bundles on video, cameras, face crops or the synthetic scene; JSON lines of events",
     description=(
-        "Runs a bundle and prints one JSON object a line for each track in each frame: quality and velocity\n"
-        "of the observation, norm of the state, whether the identity has crystallized, the best match among\n"
-        "the enrolled people with its score, and the verdict with the false-accept rate it was calibrated for.\n\n"
+        "With a detector's bundle: finds faces in video and cameras, follows them, and, with a bundle that tells\n"
+        "people apart beside it, crystallizes who they are. Frames in which nothing moved cost next to nothing.\n"
+        "One JSON line for each turn of a face: appeared, identified, unknown, doubted, lost, returned, ended.\n\n"
+        "With a bundle that looks at crops alone: one JSON line for each observation, with quality and velocity,\n"
+        "norm of the state, whether the identity has crystallized, the best match among the enrolled with its\n"
+        "score, and the verdict with the false-accept rate it was calibrated for.\n\n"
         "Examples:\n"
-        "  crystaledge run m.bundle --source synthetic --enroll-synthetic --frames 50\n"
-        "  crystaledge run m.bundle --source crops/ --gallery people/\n"
-        "  crystaledge run m.bundle --source talk.mp4 --face-box 0.2,0.1,0.8,0.9"
+        "  crystaledge run phantom.bundle mnemosyne.bundle --source rtsp://camera/1 --source 0 --gallery-db people.db\n"
+        "  crystaledge run phantom.bundle mnemosyne.bundle --source synthetic --enroll-synthetic --record out.mp4\n"
+        "  crystaledge run mnemosyne.bundle --source crops/ --gallery people/\n"
+        "  crystaledge run mnemosyne.bundle --source talk.mp4 --face-box 0.2,0.1,0.8,0.9"
     ),
     extra="onnxruntime",
-    configure=_configure_run,
+    configure=configure_run,
     target="crystaledge.commands.run:run",
 )
 

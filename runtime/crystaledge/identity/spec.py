@@ -50,6 +50,8 @@ class Stopping(Enum):
     """Wald's sequential probability-ratio test on the match score, with stated error rates."""
     VELOCITY = "velocity"
     """The state has stopped moving."""
+    TRUNCATED = "truncated"
+    """Wald's test, which ends with the verdict at the operating point after so many observations at the latest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,10 @@ from crystaledge.identity.decision import MatchDecision, Verdict
 from crystaledge.identity.spec import Stopping, StoppingRules
 
 
+LONGEST_TEST = 20
+"""Observations after which a truncated test ends."""
+
+
 def wald_thresholds(false_accept_rate: float, false_reject_rate: float) -> tuple[float, float]:
     """(reject below, accept above) on the log-likelihood ratio: ln(b / (1 - a)), ln((1 - b) / a).
 
@@ -63,6 +67,23 @@ class SequentialTest(StoppingRule):
         return Verdict.DIFFERENT if progress.match.llr <= self._rules.reject_llr else None
 
 
+class TruncatedTest(SequentialTest):
+    """Wald's test with an end (Wald, Sequential Analysis, 1947, section 3.8).
+
+    Frames of one film say nearly the same, so that the likelihood ratio of a face may settle inside of Wald's interval
+    for good; at the end the verdict is that of the operating point, with its error rate.
+    """
+
+    kind = Stopping.TRUNCATED
+
+    def verdict(self, progress: Progress) -> Verdict | None:
+        """As the sequential test; at the end the operating point's verdict, DIFFERENT where nobody is enrolled."""
+        decided = super().verdict(progress)
+        if decided is not None or progress.observations < LONGEST_TEST:
+            return decided
+        return Verdict.DIFFERENT if progress.match is None else progress.match.verdict
+
+
 class SettledState(StoppingRule):
     """Commits when the velocity has stayed below its threshold, to the verdict at the operating point."""
 
@@ -80,4 +101,9 @@ class SettledState(StoppingRule):
 
 def stopping_rule(kind: Stopping, rules: StoppingRules) -> StoppingRule:
     """The rule of that kind."""
-    return SequentialTest(rules) if kind is Stopping.SPRT else SettledState(rules)
+    made: dict[Stopping, type[SequentialTest] | type[SettledState]] = {
+        Stopping.SPRT: SequentialTest,
+        Stopping.TRUNCATED: TruncatedTest,
+        Stopping.VELOCITY: SettledState,
+    }
+    return made[kind](rules)

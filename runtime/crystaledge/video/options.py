@@ -41,7 +41,7 @@ class VideoOptions:
     tracker: TrackerConfig | None = None
     """None takes the scores from the detector's bundle."""
     looks: LookPolicy = LookPolicy()
-    stopping: Stopping = Stopping.SPRT
+    stopping: Stopping = Stopping.TRUNCATED
     false_accept_rate: float | None = None
     frames_per_s: float = 25.0
     """Of sources that have no clock."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -23,6 +24,7 @@ from crystaledge.video.events import FaceEvent, FaceTurn
 from crystaledge.video.face_crop import crop_around
 from crystaledge.video.face_finder import Expected, FaceFinder, FaceFinds
 from crystaledge.video.identities import Identities, Seen
+from crystaledge.video.opening import by_role, opened
 from crystaledge.video.options import VideoOptions
 from crystaledge.video.result import FrameResult
 
@@ -39,9 +41,21 @@ class VideoPipeline:
         self._finder = finder
         self._identities = None if crystallizer is None else Identities(crystallizer, options.looks)
         self.options = options
-        self._tracker = options.tracker or _tracker_for(finder)
-        self._ids = TrackIds()
+        self.tracker_config = options.tracker or _tracker_for(finder)
+        self.ids = TrackIds()
         self.cameras: dict[str, Camera] = {}
+
+    @classmethod
+    def open(cls, bundles: Sequence[Bundle | str | Path], options: VideoOptions | None = None) -> VideoPipeline:
+        """The pipeline of a detector's bundle and, if faces shall have names, one that tells people apart.
+
+        Raises:
+            UsageError: not exactly one detector, or too many others.
+            ManifestError, BundleError: a bundle is not sound.
+            MissingExtraError: a package is not installed.
+        """
+        detector, identity = by_role(opened(bundles))
+        return cls.of(detector, identity, options)
 
     @classmethod
     def of(cls, detector: Bundle, identity: Bundle | None, options: VideoOptions | None = None) -> VideoPipeline:
@@ -93,6 +107,19 @@ class VideoPipeline:
             raise DataError(msg)
         return learnt
 
+    def enroll(self, name: str, frames: Iterable[Frame]) -> int:
+        """Learn a person from frames that show them alone, in memory only; returns the number of faces used.
+
+        Raises:
+            UsageError: the name is enrolled already.
+            DataError: see `learn`.
+        """
+        learnt = self.learn(frames)
+        if self._identities is not None:
+            gallery = self._identities.crystallizer.gallery
+            gallery.enroll(name, learnt.hidden, learnt.log_variance, learnt.observations)
+        return learnt.observations
+
     def forget_camera(self, sequence: str) -> None:
         """A camera is gone for good: its tracks end, their states are wiped."""
         camera = self.cameras.pop(sequence, None)
@@ -107,9 +134,19 @@ class VideoPipeline:
         if self._identities is not None:
             self._identities.crystallizer.close()
 
+    def new_camera(self) -> Camera:
+        """A camera that has shown nothing yet."""
+        return Camera.new(self.options, self.tracker_config, self.ids)
+
+    def __enter__(self) -> VideoPipeline:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
     def _camera(self, frame: Frame) -> Camera:
         if frame.sequence not in self.cameras:
-            self.cameras[frame.sequence] = Camera.new(self.options, self._tracker, self._ids)
+            self.cameras[frame.sequence] = self.new_camera()
         camera = self.cameras[frame.sequence]
         camera.arrive(frame, frames_per_s=self.options.frames_per_s)
         return camera

@@ -1,0 +1,1 @@
+"""Which face is which over time: motion, overlap and, where motion does not decide, appearance."""
