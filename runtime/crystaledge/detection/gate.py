@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from crystaledge.detection.noise import Light, NoiseConfig, NoiseModel
 
+_MEASURED_EVERY = 16
 _FEW = 2
 """Light and noise are measured on every second sample in both directions."""
 _GREEN = 1
@@ -37,8 +38,9 @@ class MotionGate:
     def __init__(self, config: GateConfig) -> None:
         self._config = config
         self._noise = NoiseModel(config.noise)
-        self._reference: NDArray[np.float32] | None = None
-        self._last: NDArray[np.float32] | None = None
+        self._reference: NDArray[np.int16] | None = None
+        self._last: NDArray[np.int16] | None = None
+        self._asked = 0
 
     def moved(self, pixels: NDArray[np.uint8]) -> bool:
         """Whether uint8 `(H, W, 3)` differs from the last processed frame beyond noise and light."""
@@ -47,19 +49,25 @@ class MotionGate:
         if self._reference is None or self._reference.shape != sampled.shape:
             return True
         difference = sampled - self._reference
-        if np.abs(difference).max() <= self._config.noise.floor:  # nearly always the end of it where nothing moves
+        self._asked += 1
+        # Nearly always the end of it where nothing moves; now and then the noise is measured all the same.
+        quiet = max(int(difference.max()), -int(difference.min())) <= self._noise.threshold
+        if quiet and self._asked % _MEASURED_EVERY:
             return False
-        few = difference[::_FEW, ::_FEW], self._reference[::_FEW, ::_FEW]
+        return self._moved_in(difference.astype(np.float32), self._reference.astype(np.float32))
+
+    def _moved_in(self, difference: NDArray[np.float32], reference: NDArray[np.float32]) -> bool:
+        few = difference[::_FEW, ::_FEW], reference[::_FEW, ::_FEW]
         light = Light.between(*few)
-        self._noise.observe(np.abs(light.removed(*few)))
-        magnitude = np.abs(light.removed(difference, self._reference))
-        return int((magnitude > self._noise.threshold).sum()) >= self._config.moved_samples
+        self._noise.observe(np.abs(light.removed(*few)), few[1])
+        magnitude = np.abs(light.removed(difference, reference))
+        return int(np.count_nonzero(magnitude > self._noise.threshold)) >= self._config.moved_samples
 
     def processed(self) -> None:
         """The frame that was asked about last has been processed: compare with it from now on."""
         self._reference = self._last
 
-    def _sampled(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _sampled(self, pixels: NDArray[np.uint8]) -> NDArray[np.int16]:
         height, width = pixels.shape[:2]
         step = max(1, int(np.sqrt(height * width / self._config.samples)))
-        return pixels[step // 2 :: step, step // 2 :: step, _GREEN].astype(np.float32)
+        return pixels[step // 2 :: step, step // 2 :: step, _GREEN].astype(np.int16)

@@ -84,7 +84,7 @@ class HeldImage:
         difference = current - held
         few = difference[::_FEW, ::_FEW], held[::_FEW, ::_FEW]
         light = Light.between(*few)
-        self._noise.observe(np.abs(light.removed(*few)))
+        self._noise.observe(np.abs(light.removed(*few)), few[1])
         magnitude = np.abs(light.removed(difference, held))
         moved_of(magnitude, self._noise.threshold, self.motion)
         rows, columns = magnitude.shape[0] // STRIDE_PX, magnitude.shape[1] // STRIDE_PX

@@ -1,8 +1,8 @@
 """What a camera's noise and a change of light are, so that neither looks like movement.
 
 Thresholds that were right at noon are wrong at dusk; a fixed threshold cannot hold a target (Li et al., Reducto, 2020).
-The noise is read off the frames themselves, from the quieter half of the differences, and followed: down at once, up
-slowly, so that a moving scene is not taken for a noisy one.
+The noise is read off the frames themselves, from the median of the differences, and followed slowly, up more so
+than down, so that a moving scene is not taken for a noisy one.
 """
 
 from __future__ import annotations
@@ -14,10 +14,15 @@ from numpy.typing import NDArray
 
 Levels = NDArray[np.float32]
 
-_QUARTILE_OF_NORMAL = 0.3186
-"""The first quartile of |x| for x standard normal."""
-_SLOWEST_RISE = 1.1
-"""Factor that the noise may grow by from one comparison to the next."""
+_MEDIAN_OF_NORMAL = 0.6745
+"""The median of |x| for x standard normal."""
+_BLACK, _WHITE = 16.0, 239.0
+_FEWEST = 32
+"""Samples below which nothing can be said."""
+_FASTEST_RISE, _FASTEST_FALL = 1.1, 0.8
+"""Factors that the noise may change by from one comparison to the next."""
+_REPEATED = 0.2
+"""Grey levels below which two frames are one and the same, which codecs repeat; that tells of no noise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +50,22 @@ class NoiseModel:
         config = self._config
         return min(max(config.floor, config.sigmas * (self._sigma or 0.0)), config.ceiling)
 
-    def observe(self, magnitude: Levels) -> None:
-        """Learn from the absolute differences of two frames, any shape, light compensated."""
-        quartile = float(np.partition(magnitude.ravel(), magnitude.size // 4)[magnitude.size // 4])
-        seen = quartile / _QUARTILE_OF_NORMAL
-        if self._sigma is None or seen < self._sigma:
-            self._sigma = seen
+    def observe(self, magnitude: Levels, reference: Levels) -> None:
+        """Learn from the absolute differences of two frames, light compensated, and one of them, any shape.
+
+        What is as good as black or white shows no noise, so that it cannot tell of any.
+        """
+        telling = magnitude[(reference > _BLACK) & (reference < _WHITE)]
+        if telling.size < _FEWEST:
+            return
+        middle = telling.size // 2
+        seen = float(np.partition(telling, middle)[middle]) / _MEDIAN_OF_NORMAL
+        if seen < _REPEATED:
+            return
+        if self._sigma is None:
+            self._sigma = min(seen, self._config.ceiling / self._config.sigmas)
         else:
-            self._sigma = min(seen, max(self._sigma, 0.25) * _SLOWEST_RISE)
+            self._sigma = min(max(seen, self._sigma * _FASTEST_FALL), self._sigma * _FASTEST_RISE)
 
 
 @dataclass(frozen=True, slots=True)

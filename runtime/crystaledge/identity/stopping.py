@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from crystaledge.identity.decision import MatchDecision, Verdict
 from crystaledge.identity.spec import Stopping, StoppingRules
 
-
 LONGEST_TEST = 20
 """Observations after which a truncated test ends."""
 

@@ -8,4 +8,5 @@ from crystaledge.system import System
 
 HOST_PIPELINES: Mapping[System, str] = {
     System.MNEMOSYNE: "crystaledge.systems.mnemosyne:MnemosynePipeline",
+    System.PHANTOM: "crystaledge.systems.phantom:PhantomPipeline",
 }

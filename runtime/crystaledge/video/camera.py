@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from crystaledge.detection.boxes import iou_matrix
 from crystaledge.detection.gate import MotionGate
 from crystaledge.detections import Detections
+from crystaledge.outputs.view import TrackView
 from crystaledge.sources.frame import Frame
 from crystaledge.tracking.config import TrackerConfig
 from crystaledge.tracking.ids import TrackIds
@@ -46,6 +47,10 @@ class Camera:
     lost: set[int] = field(default_factory=set)
     detections: Detections | None = None
     """Of the frame that is being tracked."""
+    views: tuple[TrackView, ...] = ()
+    """As of the last processed frame; a still frame shows the same."""
+    still_s: float | None = None
+    """Time of the last frame in which nothing moved since then."""
     processed_s: float = _UNSEEN
     now_s: float = 0.0
 
@@ -68,13 +73,16 @@ class Camera:
 
     def processed(self) -> None:
         """The frame that arrived last is being processed."""
+        if self.still_s is not None:
+            self.tracker.touch(self.tracker.live, self.still_s)
+            self.still_s = None
         self.processed_s = self.now_s
         if self.gate is not None:
             self.gate.processed()
 
     def still(self) -> None:
-        """Nothing moved: tracks stay where they are."""
-        self.tracker.touch(self.tracker.live, self.now_s)
+        """Nothing moved: tracks stay where they are. The tracker is told when it is next needed."""
+        self.still_s = self.now_s
 
     def expected(self) -> Expected:
         """Where its live tracks are expected now."""

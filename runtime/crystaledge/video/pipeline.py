@@ -224,10 +224,11 @@ class VideoPipeline:
         )
 
     def _view(self, camera: Camera, frame: Frame, find: FaceFinds, marks: tuple[float, ...]) -> FrameView:
+        camera.views = tuple(self._track_views(camera))
         spans = zip((Stage.GATE, Stage.DETECT, Stage.TRACK, Stage.EMBED), marks, marks[1:], strict=False)
         return FrameView(
             frame=frame,
-            tracks=tuple(self._track_views(camera)),
+            tracks=camera.views,
             processed=True,
             gate_share=min(find.recomputed, 1.0),
             latency_ms=(marks[-1] - marks[0]) * 1e3,
@@ -237,7 +238,7 @@ class VideoPipeline:
     def _unmoved(self, camera: Camera, frame: Frame, started: float) -> FrameResult:
         view = FrameView(
             frame=frame,
-            tracks=tuple(self._track_views(camera)),
+            tracks=camera.views,
             processed=False,
             gate_share=0.0,
             latency_ms=(perf_counter() - started) * 1e3,
