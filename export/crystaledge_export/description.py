@@ -49,5 +49,7 @@ class SystemExport:
     """Parameters of a checkpoint's network, and its sizes in words."""
     decisions: Callable[[Checkpoint], list[str]]
     """Markdown lines of the model card on how verdicts come about."""
+    resized: Callable[[Checkpoint, tuple[int, int]], Checkpoint] | None = None
+    """The same checkpoint for another size of input, in pixels; None where the size is part of the network."""
     limits: str
     """What the model card warns of."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,7 @@ from crystaledge.detection.camera_view import BOX, FEATURES, LOGIT
 from crystaledge.detection.codec import STRIDE_PX
 from crystaledge.detection.detector import IMAGE
 from crystaledge.detection.track_inputs import PATCH_PX, ROI_CELLS
+from crystaledge.errors import UsageError
 from crystaledge.manifest.model import BatchRange, detection_decision
 from crystaledge.preprocessing.preprocessor import normalisation_table
 from crystaledge.preprocessing.spec import Preprocessing
@@ -36,6 +39,8 @@ WINDOW_BATCHES = BatchRange(min=1, max=16, buckets=(1, 2, 4, 8, 16))
 TRACK_BATCHES = BatchRange(min=1, max=64, buckets=(1, 2, 4, 8, 16, 32, 64))
 IDLE_LIMIT_FRAMES = 150
 _EXAMPLE_PEOPLE = 4
+_LEAST_CELLS = 8
+"""Cells a side of the coarsest octave."""
 
 INTENDED_USE = (
     "Finding and following faces in video on edge devices, as the first stage of systems whose use of faces is lawful "
@@ -165,6 +170,26 @@ def _tensor(name: str, *row_shape: int) -> TensorSpec:
     return TensorSpec(name=name, dtype=DType.FLOAT32, shape=(BATCH, *row_shape))
 
 
+def resized(checkpoint: Checkpoint, size_hw: tuple[int, int]) -> Checkpoint:
+    """The same network for larger or smaller images; its thresholds were chosen at the size it was trained at.
+
+    Raises:
+        UsageError: a side that the octaves do not divide, or that is too small for them.
+    """
+    octaves = detection_decision(checkpoint.record.decision, where="The checkpoint").octaves
+    grain = STRIDE_PX << (octaves - 1)
+    if any(side % grain or side < _LEAST_CELLS * grain for side in size_hw):
+        msg = f"A size of {size_hw[0]},{size_hw[1]} px does not fit; expected multiples of {grain} from {_LEAST_CELLS * grain} on."
+        raise UsageError(msg)
+    spec = replace(checkpoint.record.preprocessing, size_hw=size_hw)
+    return replace(checkpoint, record=replace(checkpoint.record, preprocessing=spec))
+
+
 EXPORT = SystemExport(
-    describe=describe, intended_use=INTENDED_USE, network=network_facts, decisions=decision_lines, limits=LIMITS
+    describe=describe,
+    intended_use=INTENDED_USE,
+    network=network_facts,
+    decisions=decision_lines,
+    resized=resized,
+    limits=LIMITS,
 )

@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from crystaledge.cli.verb import Verb
-from crystaledge.commands.parsers import choice, positive, system
+from crystaledge.commands.parsers import choice, positive, size_hw, system
 from crystaledge.engine.trt.flavour import Flavour
 from crystaledge.engine.trt.precision import BuiltPrecision
 from crystaledge_export.triton.backend import TritonBackend
@@ -23,6 +23,12 @@ def _configure_export(parser: ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="what `train --qat` made of this checkpoint; it travels in the bundle and `quantize` builds on it",
+    )
+    parser.add_argument(
+        "--size",
+        type=size_hw,
+        metavar="H,W",
+        help="for a detector: size of the image that it looks at, in pixels (default: that of the training)",
     )
     parser.add_argument("--force", action="store_true", help="replace an existing bundle")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from argparse import Namespace
 
 from crystaledge.cli.verb import Outcome, talk
-from crystaledge.errors import DataError
+from crystaledge.errors import DataError, UsageError
 from crystaledge.files import refuse_existing
 from crystaledge.manifest.model import MANIFEST_NAME
-from crystaledge_export.export import ExportedGraph, TrainedFile, export_checkpoint
-from crystaledge_training.checkpoint import read_checkpoint
+from crystaledge_export.export import SYSTEMS, ExportedGraph, TrainedFile, export_checkpoint
+from crystaledge_training.checkpoint import Checkpoint, read_checkpoint
 from crystaledge_training.weights import embedded_checkpoint, embedded_trained
 
 
@@ -21,6 +21,8 @@ def run(arguments: Namespace) -> Outcome:
     if checkpoint.record.system is not arguments.system:
         msg = f"{path} is a checkpoint of {checkpoint.record.system.value}, not of {arguments.system.value}."
         raise DataError(msg)
+    if arguments.size is not None:
+        checkpoint = _resized(checkpoint, arguments.size)
     talk(f"exporting {path}")
     exported = export_checkpoint(checkpoint, arguments.out, trained=_trained(arguments), force=arguments.force)
     graph, parity = exported.first.graph, exported.first.parity
@@ -35,6 +37,15 @@ def run(arguments: Namespace) -> Outcome:
         "graphs": [{"graph": g.graph.name, "max_abs_error": g.parity.max_abs_error} for g in exported.graphs],
     }
     return Outcome(text=text, data=data)
+
+
+def _resized(checkpoint: Checkpoint, size_hw: tuple[int, int]) -> Checkpoint:
+    system = checkpoint.record.system
+    resized = SYSTEMS[system].resized
+    if resized is None:
+        msg = f"The size of the input is part of {system.value}; leave --size out."
+        raise UsageError(msg)
+    return resized(checkpoint, size_hw)
 
 
 def _sentence(exported: ExportedGraph) -> str:

@@ -40,6 +40,18 @@ threads = integer(1, 256)
 seed = integer(0, 2**31 - 1)
 
 
+def size_hw(text: str) -> tuple[int, int]:
+    """Parse `H,W` in pixels."""
+    try:
+        height, width = (int(part) for part in text.split(","))
+    except ValueError:
+        height = width = 0
+    if not 1 <= min(height, width) <= max(height, width) <= 65_535:
+        msg = f"{text!r} is not H,W, a height and a width in pixels such as 192,320"
+        raise ArgumentTypeError(msg)
+    return height, width
+
+
 def share(text: str) -> float:
     """Parse a number in [0, 1]."""
     try:

@@ -12,7 +12,7 @@ from crystaledge.commands.parsers import face_box, integer, positive, stopping, 
 from crystaledge.errors import UsageError
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
-CROPS_ONLY = ("face_box", "gallery_face_box", "graph")
+CROPS_ONLY = ("face_box", "gallery_face_box")
 VIDEO_ONLY = ("gallery_db", "key_file", "snapshot_every", "record", "show", "live", "metrics", "pixelate", "no_gate")
 
 

@@ -93,6 +93,7 @@ def _options(arguments: Namespace) -> VideoOptions:
     defaults = VideoOptions()
     return VideoOptions(
         engine=engine_options(arguments),
+        graph=arguments.graph,
         unverified=arguments.unverified,
         say=talk,
         gate=None if arguments.no_gate else defaults.gate,

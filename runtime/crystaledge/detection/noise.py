@@ -21,6 +21,10 @@ _FEWEST = 32
 """Samples below which nothing can be said."""
 _FASTEST_RISE, _FASTEST_FALL = 1.1, 0.8
 """Factors that the noise may change by from one comparison to the next."""
+_RIDGE_LEVELS = 8.0
+"""Halves that differ by so many levels in brightness are believed half of the gain that they show."""
+_STEEPEST = 1.0
+"""Of change over mean brightness: a gain of 3, or of a third; what changes more is no change of light."""
 _REPEATED = 0.2
 """Grey levels below which two frames are one and the same, which codecs repeat; that tells of no noise."""
 
@@ -81,18 +85,26 @@ class Light:
     def between(cls, difference: Levels, reference: Levels) -> Light:
         """The line through the medians of the darker and the brighter half; a mean would follow what moved.
 
+        The halves are told apart by the mean of both frames: noise is in each alike, and halves of the reference alone
+        would fall back to its mean, which looks like a gain. Where the halves hardly differ in brightness the gain is
+        drawn towards none, as in ridge regression.
+
         Args:
             difference: current minus reference, float32, any shape; a thousand samples are plenty.
             reference: grey levels of the same shape.
         """
-        middle = np.median(reference)
-        bright = reference > middle
+        both = reference + difference * np.float32(0.5)
+        bright = both > np.median(both)
         if not bright.any():
             return cls(float(np.median(difference)), 0.0, 0.0)
-        levels = float(reference[~bright].mean()), float(reference[bright].mean())
+        levels = float(np.median(both[~bright])), float(np.median(both[bright]))
         shifts = float(np.median(difference[~bright])), float(np.median(difference[bright]))
-        slope = (shifts[1] - shifts[0]) / max(levels[1] - levels[0], 1.0)
-        return cls(shifts[0], slope, levels[0])
+        apart = levels[1] - levels[0]
+        per_level = (shifts[1] - shifts[0]) * apart / (apart**2 + _RIDGE_LEVELS**2)
+        per_level = min(max(per_level, -_STEEPEST), _STEEPEST)
+        slope = per_level / (1.0 - per_level / 2)  # over the reference, no longer over the mean of both
+        shift, level = (shifts[0] + shifts[1]) / 2, (levels[0] + levels[1]) / 2
+        return cls(shift, slope, level - shift / 2)
 
     def removed(self, difference: Levels, reference: Levels) -> Levels:
         """A difference without what the light explains."""

@@ -73,7 +73,7 @@ class CrowdSource:
     def films(self) -> Iterator[tuple[Frame, CrowdTruth]]:
         """Each frame with its truth."""
         config = self.config
-        random = np.random.default_rng((0xC0D, config.seed, -1 if self._only is None else self._only))
+        random = np.random.default_rng((0xC0D, config.seed, 0 if self._only is None else 1 + self._only))
         for index in range(config.frames):
             picture = self._background.copy()
             places = [(number, *self._place(number, 0 if config.still else index)) for number in self._shown()]

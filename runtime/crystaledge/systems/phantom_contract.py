@@ -15,24 +15,30 @@ BOX_DELTA, SCORE, VELOCITY, BIRTH = "box_delta", "score", "velocity", "birth"
 Size = tuple[int, int]
 
 
-def detector_graphs(manifest: Manifest, precision: Precision = Precision.FLOAT32) -> Mapping[Size, GraphSpec]:
+def detector_graphs(manifest: Manifest, like: GraphSpec | None = None) -> Mapping[Size, GraphSpec]:
     """The detector's graphs by the size of image that they take, in pixels.
 
+    Args:
+        like: one of them; the others are those of the same precision and target. None takes the float ones.
+
     Raises:
-        ContractError: the graph of a size that the decision parameters need is missing, or maps do not fit.
+        ContractError: `like` is no detector, the graph of a size that the decision parameters need is missing, or maps do not fit.
     """
+    family = (Precision.FLOAT32, None) if like is None else (like.precision, like.target)
+    if like is not None and [spec.name for spec in like.inputs] != [IMAGE]:
+        msg = f"The graph {like.name!r} finds nothing in an image; name one that does, such as the bundle's first."
+        raise ContractError(msg)
     found = {}
     for graph in manifest.graphs:
-        if graph.precision is precision and [spec.name for spec in graph.inputs] == [IMAGE]:
+        if (graph.precision, graph.target) == family and [spec.name for spec in graph.inputs] == [IMAGE]:
             _, height, width = graph.input(IMAGE).row_shape
             _check_maps(graph, (height // STRIDE_PX, width // STRIDE_PX))
             found[height, width] = graph
     height, width = manifest.preprocessing.size_hw
     for octave in range(detection_decision(manifest.decision, where="The bundle").octaves):
-        if (height >> octave, width >> octave) not in found:
-            msg = (
-                f"A Phantom bundle has a {precision.value} graph for {height >> octave}x{width >> octave} px; this not."
-            )
+        size = height >> octave, width >> octave
+        if size not in found:
+            msg = f"A Phantom bundle has a {family[0].value} graph for {size[0]}x{size[1]} px; this one has not."
             raise ContractError(msg)
     return found
 

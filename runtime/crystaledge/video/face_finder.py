@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystaledge.bundle import Bundle
+from crystaledge.deploy import graph_to_run
 from crystaledge.detection.boxes import iou_matrix
 from crystaledge.detection.detector import NO_BOXES, Detector, Look
 from crystaledge.detections import Detections
+from crystaledge.engine.base import Engine
 from crystaledge.engine.select import open_engine
-from crystaledge.manifest.model import detection_decision
+from crystaledge.engine.trt.built import built_sha256
+from crystaledge.manifest.model import GraphSpec, detection_decision
 from crystaledge.preprocessing.preprocessor import Preprocessor
 from crystaledge.sources.frame import Frame
 from crystaledge.systems.phantom_contract import detector_graphs, track_graph
@@ -57,11 +60,10 @@ class FaceFinder:
     def __init__(self, bundle: Bundle, options: VideoOptions) -> None:
         manifest = bundle.manifest
         self.decision = detection_decision(manifest.decision, where=str(bundle.path))
-        engines = {
-            size: open_engine(bundle, graph, options.engine) for size, graph in detector_graphs(manifest).items()
-        }
+        like = None if options.graph is None else bundle.graph(options.graph)
+        engines = {size: _engine(bundle, graph, options) for size, graph in detector_graphs(manifest, like).items()}
         self.detector = Detector(engines, Preprocessor(manifest.preprocessing), self.decision, options.detector)
-        self.looks = TrackLooks(open_engine(bundle, track_graph(manifest), options.engine))
+        self.looks = TrackLooks(_engine(bundle, track_graph(manifest), options))
 
     def find(self, frames: Sequence[Frame], expected: Sequence[Expected]) -> list[FaceFinds]:
         """Faces in one frame of each of several cameras, batched across them."""
@@ -132,6 +134,18 @@ class FaceFinder:
         unscaled = _scaled(everything, (1.0 / scale[0], 1.0 / scale[1]))
         detections = Detections(unscaled, all_scores)
         return FaceFinds(detections, len(faces.score), look.recomputed, look.cut)
+
+
+def _engine(bundle: Bundle, graph: GraphSpec, options: VideoOptions) -> Engine:
+    """The engine of a graph that was proven to be the model."""
+    proven = graph_to_run(
+        bundle,
+        graph.name,
+        engine=options.engine.label,
+        built=lambda wanted: built_sha256(bundle, wanted, options.engine),
+        unverified=options.unverified,
+    )
+    return open_engine(bundle, proven, options.engine)
 
 
 def _scaled(box_xyxy: Array, scale_xy: tuple[float, float]) -> Array:

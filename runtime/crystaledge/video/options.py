@@ -32,6 +32,8 @@ class VideoOptions:
     """Everything about a video pipeline but its bundles."""
 
     engine: EngineOptions = EngineOptions()
+    graph: str | None = None
+    """A graph of the detector, whose precision and target all windows then have; None takes the float ones."""
     unverified: bool = False
     """Run graphs that nothing proves to be the model."""
     say: Callable[[str], None] = lambda line: None
