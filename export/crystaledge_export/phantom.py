@@ -179,7 +179,8 @@ def resized(checkpoint: Checkpoint, size_hw: tuple[int, int]) -> Checkpoint:
     octaves = detection_decision(checkpoint.record.decision, where="The checkpoint").octaves
     grain = STRIDE_PX << (octaves - 1)
     if any(side % grain or side < _LEAST_CELLS * grain for side in size_hw):
-        msg = f"A size of {size_hw[0]},{size_hw[1]} px does not fit; expected multiples of {grain} from {_LEAST_CELLS * grain} on."
+        least = _LEAST_CELLS * grain
+        msg = f"A size of {size_hw[0]},{size_hw[1]} px does not fit; expected multiples of {grain} from {least} on."
         raise UsageError(msg)
     spec = replace(checkpoint.record.preprocessing, size_hw=size_hw)
     return replace(checkpoint, record=replace(checkpoint.record, preprocessing=spec))
