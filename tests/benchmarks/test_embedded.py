@@ -52,7 +52,7 @@ def test_embedded_weights_name_their_data_and_terms() -> None:
     record = read_checkpoint(embedded_checkpoint(System.MNEMOSYNE)).record
     assert "LFW" in record.provenance.data and "research" in record.provenance.licence
     assert record.provenance.outside_data == "none"
-    card = embedded_checkpoint(System.MNEMOSYNE).with_name("MODEL_CARD.md").read_text(encoding="utf-8")
+    card = embedded_checkpoint(System.MNEMOSYNE).with_name("mnemosyne.MODEL_CARD.md").read_text(encoding="utf-8")
     assert record.provenance.data in card and record.provenance.licence in card
 
 

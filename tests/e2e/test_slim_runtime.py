@@ -89,7 +89,7 @@ def test_wheel_holds_the_five_packages_and_no_stray_file(wheel: Path) -> None:
     data = {name for name in names if not name.endswith((".py", "py.typed")) and "dist-info" not in name}
     assert data == {
         "crystaledge/manifest/schema.json",
-        "crystaledge_training/weights/MODEL_CARD.md",
+        "crystaledge_training/weights/mnemosyne.MODEL_CARD.md",
         "crystaledge_training/weights/mnemosyne.safetensors",
         "crystaledge_training/weights/mnemosyne.int8.safetensors",
         "crystaledge_benchmarks/templates/demo.html.j2",

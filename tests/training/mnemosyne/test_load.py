@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from crystaledge.errors import DataError
+from crystaledge.manifest.model import identity_decision
 from crystaledge.system import System
 from crystaledge_training.checkpoint import Checkpoint, read_checkpoint
-from crystaledge_training.mnemosyne.load import mnemosyne_from_checkpoint
-from crystaledge_training.mnemosyne.network import parameter_count
+from crystaledge_training.mnemosyne.load import mnemosyne_config, mnemosyne_from_checkpoint
+from crystaledge_training.parameters import parameter_count
 from crystaledge_training.weights import embedded_checkpoint
 from tests.training.builders import random_faces, sample_record, tiny_network
 
@@ -60,8 +61,7 @@ def test_refuses_values_that_are_not_finite_and_names_their_tensor(value: float)
 def test_the_embedded_weights_are_of_the_published_sizes_and_can_decide(tmp_path: Path) -> None:
     checkpoint = read_checkpoint(embedded_checkpoint(System.MNEMOSYNE))
     assert parameter_count(mnemosyne_from_checkpoint(checkpoint)) == 43_379
-    decision = checkpoint.record.decision
-    assert decision is not None
-    assert decision.dimensions == checkpoint.record.network.hidden == 64
-    card = embedded_checkpoint(System.MNEMOSYNE).with_name("MODEL_CARD.md").read_text(encoding="utf-8")
+    decision = identity_decision(checkpoint.record.decision, where="The checkpoint")
+    assert decision.dimensions == mnemosyne_config(checkpoint).hidden == 64
+    card = embedded_checkpoint(System.MNEMOSYNE).with_name("mnemosyne.MODEL_CARD.md").read_text(encoding="utf-8")
     assert checkpoint.sha256 in card  # the card is that of these very weights

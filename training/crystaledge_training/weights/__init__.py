@@ -1,4 +1,4 @@
-"""Trained weights that ship with the package; MODEL_CARD.md beside them names data and terms."""
+"""Trained weights that ship with the package; SYSTEM.MODEL_CARD.md beside them names data and terms."""
 
 from __future__ import annotations
 
