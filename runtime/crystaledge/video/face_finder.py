@@ -25,6 +25,8 @@ from crystaledge.video.track_looks import Looked, TrackLook, TrackLooks
 
 Array = NDArray[np.float32]
 
+FOUNDING_SHARE = 0.9
+"""Of the score at which one detection alone is believed: several found a track, and the track cell checks it."""
 _SAME_FACE_IOU = 0.3
 """A detection that overlaps a predicted box by so much is what the track is looked at in."""
 _VERIFIED_SCORE = 0.6
@@ -60,6 +62,7 @@ class FaceFinder:
     def __init__(self, bundle: Bundle, options: VideoOptions) -> None:
         manifest = bundle.manifest
         self.decision = detection_decision(manifest.decision, where=str(bundle.path))
+        self.founding_score = FOUNDING_SHARE * self.decision.point.score
         like = None if options.graph is None else bundle.graph(options.graph)
         engines = {size: _engine(bundle, graph, options) for size, graph in detector_graphs(manifest, like).items()}
         self.detector = Detector(engines, Preprocessor(manifest.preprocessing), self.decision, options.detector)
@@ -95,7 +98,7 @@ class FaceFinder:
     def _planned(self, frame: Frame, look: Look, expected: Expected, predicted: Array) -> list[TrackLook]:
         """A look at each live track, in a detection near it or where it should be, and at each other detection."""
         view = self.detector.view(frame.sequence)
-        founders = look.faces.score >= self.decision.point.score  # others may go on with a track at most
+        founders = look.faces.score >= self.founding_score  # others may go on with a track at most
         if look.cut:
             return [TrackLook(view, None, box) for box in look.faces.box_xyxy[founders]]
         overlaps = iou_matrix(predicted, look.faces.box_xyxy)

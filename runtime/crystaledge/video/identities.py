@@ -17,6 +17,9 @@ from crystaledge.video.events import FaceEvent, FaceTurn
 from crystaledge.video.face_crop import crop_around, seen_share
 from crystaledge.video.options import LookPolicy
 
+_ROUNDING_S = 1e-3
+"""Times of frames are rounded: the third frame of thirty a second is not a hair's breadth too early for a look."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -86,7 +89,7 @@ class Identities:
         record = self.record(one.track)
         wait = policy.open_every_s if record is None or record.committed is None else policy.committed_every_s
         since = one.camera.now_s - one.camera.shown[one.track].looked_s
-        return not 0.0 <= since < wait
+        return not 0.0 <= since < wait - _ROUNDING_S
 
     def _turn(self, one: Seen, old: TrackRecord, answer: IdentityEvent) -> FaceEvent | None:
         shown = one.camera.shown[one.track]

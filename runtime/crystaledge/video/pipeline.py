@@ -177,9 +177,10 @@ class VideoPipeline:
         ]
 
     def _track(self, camera: Camera, find: FaceFinds) -> Update:
-        similarity = None if self._identities is None else self._identities.similarity_of(camera)
+        # On a cut no detection is shown by any track yet, so that nothing can be told from the looks.
+        ask = None if self._identities is None or find.cut else self._identities.similarity_of(camera)
         camera.detections = find.detections
-        return camera.tracker.update(find.detections, camera.now_s, similarity=similarity, cut=find.cut)
+        return camera.tracker.update(find.detections, camera.now_s, similarity=ask, cut=find.cut)
 
     def _turns(self, camera: Camera, frame: Frame, update: Update) -> Iterator[FaceEvent]:
         camera.notice(update)
@@ -262,7 +263,7 @@ class VideoPipeline:
             )
 
     def _lone_faces(self, frames: Iterable[Frame]) -> Iterator[FaceLook]:
-        point, smallest = self._finder.decision.point.score, self.options.looks.smallest_px
+        point, smallest = self._finder.founding_score, self.options.looks.smallest_px
         for frame in frames:
             (find,) = self._finder.find([frame], [NOBODY])
             faces = find.detections
@@ -287,8 +288,8 @@ def _seen(camera: Camera, frame: Frame, find: FaceFinds, update: Update) -> Iter
 
 
 def _tracker_for(finder: FaceFinder) -> TrackerConfig:
-    decision = finder.decision
-    return TrackerConfig(high_score=decision.point.score, low_score=min(decision.low_score, decision.point.score))
+    founding = finder.founding_score
+    return TrackerConfig(high_score=founding, low_score=min(finder.decision.low_score, founding))
 
 
 def _sizes(box_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:

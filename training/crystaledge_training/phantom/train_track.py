@@ -62,10 +62,6 @@ def train_track(network: Phantom, request: PhantomTrainRequest) -> float:
         msg = "The track cell is taught on rendered films; give face crops (--faces) and backgrounds (--backgrounds)."
         raise DataError(msg)
     out = request.out / TRACK
-    clips = MotionClips(data.faces, data.backgrounds, size_px=config.pictures.size_px)
-    request.say(f"rendering {config.track_films} films for the track cell")
-    validation = _films(network, clips, config, count=max(config.track_films // 10, 1), seed=_VALIDATION_SEED)
-    films = _films(network, clips, config, count=config.track_films, seed=config.seed + 1 + _VALIDATION_SEED)
     torch.manual_seed(config.seed)
     best = BestCell(out / "track.weights", worst=-float("inf"))
     callbacks: list[Callback] = [best]
@@ -74,6 +70,10 @@ def train_track(network: Phantom, request: PhantomTrainRequest) -> float:
     )
     resume = out / LAST
     if epochs_done(resume) < config.track_epochs:
+        clips = MotionClips(data.faces, data.backgrounds, size_px=config.pictures.size_px)
+        request.say(f"rendering {config.track_films} films for the track cell")
+        validation = _films(network, clips, config, count=max(config.track_films // 10, 1), seed=_VALIDATION_SEED)
+        films = _films(network, clips, config, count=config.track_films, seed=config.seed + 1 + _VALIDATION_SEED)
         module = TrackModule(network.track, config, validation)
         trainer.fit(module, TrackData(films, config), ckpt_path=resume if resume.exists() else None)
         parts = {k: round(float(v), 4) for k, v in trainer.callback_metrics.items() if k.startswith("validation/")}
