@@ -7,7 +7,7 @@ run on their own state, node after node in the order in which they run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,17 +23,17 @@ Rebuild = Callable[[ModelProto], ModelProto]
 """From a float model (with corrected biases) to its Q/DQ form."""
 
 
-def bias_corrected(graph: GraphSpec, model: ModelProto, rebuild: Rebuild, batch: Batch, *, threads: int) -> ModelProto:
+def bias_corrected(graph: GraphSpec, model: ModelProto, rebuild: Rebuild, *batches: Batch, threads: int) -> ModelProto:
     """The float model with biases such that its Q/DQ form has the float form's mean in every channel.
 
     Args:
         model: the float graph that `rebuild` quantizes.
-        batch: sequences to average over.
+        batches: sequences to average over.
     """
     nodes = [node for node in weighted_nodes(model) if node.bias is not None]
-    wanted = _channel_means(graph, model, nodes, batch, threads)
+    wanted = _channel_means(graph, model, nodes, batches, threads)
     for index, node in enumerate(nodes):
-        found = _channel_means(graph, rebuild(model), nodes[index : index + 1], batch, threads)
+        found = _channel_means(graph, rebuild(model), nodes[index : index + 1], batches, threads)
         assert node.bias is not None
         bias = weights_of(model)[node.bias].astype(np.float32)
         model = with_weights(model, {node.bias: bias + (wanted[node.name] - found[node.name])})
@@ -41,13 +41,12 @@ def bias_corrected(graph: GraphSpec, model: ModelProto, rebuild: Rebuild, batch:
 
 
 def _channel_means(
-    graph: GraphSpec, model: ModelProto, nodes: list[WeightedNode], batch: Batch, threads: int
+    graph: GraphSpec, model: ModelProto, nodes: list[WeightedNode], batches: Sequence[Batch], threads: int
 ) -> dict[str, Array]:
     """Mean of each node's output per channel, over distinct frames or, behind the state, over all steps."""
     split = SplitStep(graph, model, [node.output for node in nodes], threads=threads)
     total = {node.output: np.zeros(1) for node in nodes}
     count = dict.fromkeys(total, 0)
-    encoded = []
 
     def take(outputs: Mapping[str, Array], names: Iterable[str]) -> None:
         for name in names:
@@ -55,10 +54,12 @@ def _channel_means(
             total[name] = total[name] + values.mean(axis=tuple(range(2, values.ndim)), dtype=np.float64).sum(axis=0)
             count[name] += len(values)
 
-    for part in split.encode(batch.frames):
-        take(part, split.front_tensors)
-        encoded.append({name: part[name] for name in split.frontier})
-    if split.back_tensors:
-        for outputs in split.roll(batch, encoded):
-            take(outputs, split.back_tensors)
+    for batch in batches:
+        encoded = []
+        for part in split.encode(batch.frames):
+            take(part, split.front_tensors)
+            encoded.append({name: part[name] for name in split.frontier})
+        if split.back_tensors:
+            for outputs in split.roll(batch, encoded):
+                take(outputs, split.back_tensors)
     return {node.name: (total[node.output] / count[node.output]).astype(np.float32) for node in nodes}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from onnx import ModelProto
 
 from crystaledge.manifest.model import GraphSpec, Precision
+from crystaledge_calibration.calibration_set import CalibrationSet
 from crystaledge_calibration.draft import Draft
 from crystaledge_calibration.records import (
     RECORD_VERSION,
@@ -16,8 +17,7 @@ from crystaledge_calibration.records import (
     RangeRecord,
     RecipeStep,
 )
-from crystaledge_calibration.sequence_set import SequenceSet
-from crystaledge_calibration.step_model import WeightedNode, weighted_nodes
+from crystaledge_calibration.step_model import WeightedNode, fed_back, weighted_nodes
 
 
 def node_records(
@@ -34,7 +34,7 @@ def node_records(
         given_back: nodes that the precision search returned to float.
         kept: nodes that the user wanted in float.
     """
-    outputs = {value.name for value in model.graph.output}
+    outputs = fed_back(model)
     return tuple(
         NodeRecord(
             node=node.name,
@@ -50,7 +50,7 @@ def node_records(
 
 
 def _reason(
-    node: WeightedNode, outputs: set[str], draft: Draft, given_back: tuple[str, ...], kept: tuple[str, ...]
+    node: WeightedNode, outputs: frozenset[str], draft: Draft, given_back: tuple[str, ...], kept: tuple[str, ...]
 ) -> str:
     if node.name in draft.nodes:
         return "int8"
@@ -68,7 +68,7 @@ def _reason(
 def calibration_record(
     spec: GraphSpec,
     *,
-    sequences: SequenceSet,
+    sequences: CalibrationSet,
     chosen_on: int,
     recipe: tuple[RecipeStep, ...],
     ranges: tuple[RangeRecord, ...],

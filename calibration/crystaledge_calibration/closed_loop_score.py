@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Cosine of the candidate's state with the float state."""
+    """Cosine of the candidate's state with the float state; of a detector the agreement of the faces found."""
 
     cosine: Float64
     """`(T, S)`: every step of every sequence."""
@@ -40,6 +41,19 @@ class Score:
     def p01(self) -> float:
         """First percentile over sequences at the worst step."""
         return float(np.quantile(self.cosine, 0.01, axis=1).min())
+
+
+class Scorer(Protocol):
+    """Whoever scores candidates."""
+
+    @property
+    def sequences(self) -> int:
+        """How many it scores on."""
+        ...
+
+    def score_all(self, candidates: Sequence[ModelProto]) -> list[Score]:
+        """Scores of several candidates, in their order."""
+        ...
 
 
 class Judge:

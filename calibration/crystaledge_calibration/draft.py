@@ -9,7 +9,7 @@ from onnx import ModelProto
 
 from crystaledge.manifest.model import Target
 from crystaledge_calibration.choices import Calibrator
-from crystaledge_calibration.closed_loop_score import Judge, Score
+from crystaledge_calibration.closed_loop_score import Score, Scorer
 from crystaledge_calibration.qdq import TensorRange, with_qdq
 from crystaledge_calibration.ranges import Observations, cut
 
@@ -60,7 +60,7 @@ class Tried:
     score: Score
 
 
-def tried(judge: Judge, *drafts: Draft) -> list[Tried]:
+def tried(judge: Scorer, *drafts: Draft) -> list[Tried]:
     """Build and score drafts."""
     scores = judge.score_all([draft.build() for draft in drafts])
     return [Tried(draft, score) for draft, score in zip(drafts, scores, strict=True)]

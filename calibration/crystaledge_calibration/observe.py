@@ -12,9 +12,10 @@ from crystaledge.engine.onnxruntime_engine import make_session
 from crystaledge.errors import EngineError
 from crystaledge.manifest.model import GraphSpec
 from crystaledge.preprocessing.spec import Preprocessing
+from crystaledge_calibration.calibration_set import CalibrationSet
 from crystaledge_calibration.ranges import Observations
 from crystaledge_calibration.rollout import StepFunction, observed_inputs, stream
-from crystaledge_calibration.sequence_set import Batch, SequenceSet
+from crystaledge_calibration.sequence_set import Batch
 from crystaledge_calibration.split import SplitStep
 from crystaledge_calibration.state_source import StateSource
 from crystaledge_calibration.step_model import with_outputs
@@ -48,7 +49,7 @@ def closed_loop(graph: GraphSpec, step: StepFunction, batch: Batch) -> Iterator[
 def observe_ranges(
     graph: GraphSpec,
     model: ModelProto,
-    sequences: SequenceSet,
+    sequences: CalibrationSet,
     preprocessing: Preprocessing,
     tensors: Sequence[str],
     *,

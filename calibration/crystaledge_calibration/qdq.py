@@ -15,8 +15,8 @@ from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from crystaledge.manifest.model import Target
-from crystaledge_calibration.residual import quantized_sums, residual_sums, with_skip_qdq
-from crystaledge_calibration.step_model import WEIGHTED_OPS, quantizable_nodes
+from crystaledge_calibration.residual import identity_sums, quantized_sums, residual_sums, with_skip_qdq
+from crystaledge_calibration.step_model import WEIGHTED_OPS, fed_back, quantizable_nodes
 
 MOST_IR_VERSION = 8
 """That of opset 18, which every TensorRT from 8.5 on reads."""
@@ -43,12 +43,13 @@ def quantized_tensors(model: ModelProto, target: Target) -> tuple[str, ...]:
     int8 one only where both of its sides have Q/DQ (a Relu between is looked through).
     """
     names = [node.data for node in quantizable_nodes(model)]
-    names += [one.skip_tensor for one in residual_sums(model)]
+    residual = (*residual_sums(model), *identity_sums(model))
+    names += [one.skip_tensor for one in residual]
     if target is Target.CPU:
-        sums = {one.add for one in residual_sums(model)}
+        sums = {one.add for one in residual}
         fused = [n for n in model.graph.node if n.op_type in _POOLS or n.name in sums]
         names += [name for node in fused for name in node.input]
-    border = {i.name for i in model.graph.initializer} | {value.name for value in model.graph.output}
+    border = {i.name for i in model.graph.initializer} | fed_back(model)
     return tuple(dict.fromkeys(name for name in names if name and name not in border))
 
 

@@ -84,7 +84,7 @@ def quantize_graph(
         GateFailedError: the result is not legal for the target.
     """
     model = onnx.load_from_string(bundle.graph_bytes(graph))
-    _refuse_unknown_nodes(model, options.keep_float)
+    refuse_unknown_nodes(model, options.keep_float)
     calibrating, choosing = sequences.split(every=CHOOSE_BY_EVERY)
     preprocessing = bundle.manifest.preprocessing
     judge = Judge(graph, model, choosing, preprocessing, workers=options.workers)
@@ -93,8 +93,8 @@ def quantize_graph(
     everything = tuple(node.name for node in quantizable_nodes(model))
     sensitivity = sensitivities(judge, replace(recipe.uncorrected or best.draft, nodes=everything))
     built = best.draft.build()
-    spec = _spec(graph, built, options.target)
-    _refuse_illegal((graph, model), (spec, built))
+    spec = quantized_spec(graph, built, options.target)
+    refuse_illegal((graph, model), (spec, built))
     record = calibration_record(
         spec,
         sequences=sequences,
@@ -107,20 +107,24 @@ def quantize_graph(
     return Quantized(spec, built, record)
 
 
-def add_to_bundle(bundle: Bundle, quantized: Quantized) -> Bundle:
-    """Write the graph and its record into the bundle; what was said of an earlier graph of that name goes."""
-    name = quantized.graph.name
+def add_to_bundle(bundle: Bundle, *quantized: Quantized) -> Bundle:
+    """Write graphs and their records, all or none; what was said of earlier graphs of that name goes."""
+    names = {one.graph.name for one in quantized}
     manifest = bundle.manifest
-    old = [g.file for g in manifest.graphs if g.name == name]
-    drop = {*old, *(v.record for v in manifest.verification if v.graph == name)}
+    old = [g.file for g in manifest.graphs if g.name in names]
+    drop = {*old, *(v.record for v in manifest.verification if v.graph in names)}
     drop |= {
         f.path for f in manifest.files if f.role in (FileRole.BENCHMARK, FileRole.DEVICE_BENCHMARK)
     }  # it compares graphs that were
-    parts = (
-        Part(quantized.graph.file, FileRole.GRAPH, quantized.model.SerializeToString(deterministic=True)),
-        Part(f"records/calibrate.{name}.json", FileRole.CALIBRATION, dumps(quantized.record).encode()),
+    parts = tuple(part for one in quantized for part in _parts(one))
+    return update_bundle(bundle, _manifest_with(manifest, *(one.graph for one in quantized)), parts, drop=drop)
+
+
+def _parts(one: Quantized) -> tuple[Part, Part]:
+    return (
+        Part(one.graph.file, FileRole.GRAPH, one.model.SerializeToString(deterministic=True)),
+        Part(f"records/calibrate.{one.graph.name}.json", FileRole.CALIBRATION, dumps(one.record).encode()),
     )
-    return update_bundle(bundle, _manifest_with(manifest, quantized.graph), parts, drop=drop)
 
 
 def trained_for(bundle: Bundle) -> Trained | None:
@@ -139,18 +143,20 @@ def trained_for(bundle: Bundle) -> Trained | None:
     return None
 
 
-def _manifest_with(manifest: Manifest, graph: GraphSpec) -> Manifest:
-    choice = manifest.choice if manifest.choice is not None and manifest.choice.graph != graph.name else None
+def _manifest_with(manifest: Manifest, *graphs: GraphSpec) -> Manifest:
+    names = {graph.name for graph in graphs}
+    choice = manifest.choice if manifest.choice is not None and manifest.choice.graph not in names else None
     return replace(
         manifest,
-        graphs=(*(g for g in manifest.graphs if g.name != graph.name), graph),
-        verification=tuple(v for v in manifest.verification if v.graph != graph.name),
+        graphs=(*(g for g in manifest.graphs if g.name not in names), *graphs),
+        verification=tuple(v for v in manifest.verification if v.graph not in names),
         latency=(),
         choice=choice,
     )
 
 
-def _spec(graph: GraphSpec, model: ModelProto, target: Target) -> GraphSpec:
+def quantized_spec(graph: GraphSpec, model: ModelProto, target: Target) -> GraphSpec:
+    """How a manifest describes the Q/DQ form of a float graph."""
     return replace(
         graph,
         name=quantized_name(graph, target),
@@ -163,7 +169,12 @@ def _spec(graph: GraphSpec, model: ModelProto, target: Target) -> GraphSpec:
     )
 
 
-def _refuse_unknown_nodes(model: ModelProto, names: tuple[str, ...]) -> None:
+def refuse_unknown_nodes(model: ModelProto, names: tuple[str, ...]) -> None:
+    """Refuse names of `--keep-float` that the graph has not.
+
+    Raises:
+        UsageError: the message says which there are.
+    """
     known = [name for node in weighted_nodes(model) for name in (node.name, node.weight)]
     for name in names:
         if name not in known:
@@ -171,8 +182,12 @@ def _refuse_unknown_nodes(model: ModelProto, names: tuple[str, ...]) -> None:
             raise UsageError(msg)
 
 
-def _refuse_illegal(float32: tuple[GraphSpec, ModelProto], int8: tuple[GraphSpec, ModelProto]) -> None:
-    """Refuse what quantization made illegal; what is wrong with the float graph already, `lint` says."""
+def refuse_illegal(float32: tuple[GraphSpec, ModelProto], int8: tuple[GraphSpec, ModelProto]) -> None:
+    """Refuse what quantization made illegal; what is wrong with the float graph already, `lint` says.
+
+    Raises:
+        GateFailedError: the int8 graph is not legal for a target.
+    """
     targets = [t for t in LintTarget if (t is LintTarget.CPU) == (int8[0].target is Target.CPU)]
     for target in targets:
         known = {(error.rule, error.where) for error in _errors(float32, target)}

@@ -11,8 +11,9 @@ from crystaledge.errors import DataError
 from crystaledge.manifest.model import GraphSpec, Target
 from crystaledge.preprocessing.spec import Preprocessing
 from crystaledge_calibration.bias_correction import bias_corrected
+from crystaledge_calibration.calibration_set import CalibrationSet
 from crystaledge_calibration.choices import Calibrator
-from crystaledge_calibration.closed_loop_score import Judge
+from crystaledge_calibration.closed_loop_score import Scorer
 from crystaledge_calibration.draft import TRAINED, Cut, Draft, Tried, cuts_by, tried
 from crystaledge_calibration.equalize import equalized, sites
 from crystaledge_calibration.observe import observe_ranges
@@ -20,7 +21,6 @@ from crystaledge_calibration.qdq import quantized_tensors
 from crystaledge_calibration.ranges import Observations
 from crystaledge_calibration.records import RecipeStep
 from crystaledge_calibration.search import Goal, give_back
-from crystaledge_calibration.sequence_set import SequenceSet
 from crystaledge_calibration.state_source import StateSource
 from crystaledge_calibration.step_model import quantizable_nodes, weights_of, with_weights
 from crystaledge_calibration.trained import Trained
@@ -57,8 +57,8 @@ class Workbench:
     graph: GraphSpec
     model: ModelProto
     """The float graph."""
-    calibrating: SequenceSet
-    judge: Judge
+    calibrating: CalibrationSet
+    judge: Scorer
     preprocessing: Preprocessing
     options: RecipeOptions
     progress: Callable[[int], object]
@@ -131,10 +131,10 @@ class Recipe:
 
     def _bias_corrected(self, draft: Draft) -> Tried:
         bench = self._bench
-        clips, steps = bench.calibrating.clips[:_BIAS_SEQUENCES], min(_BIAS_STEPS, bench.calibrating.steps)
-        batch = next(replace(bench.calibrating, clips=clips, steps=steps).batches(bench.preprocessing))
+        few = bench.calibrating.excerpt(sequences=_BIAS_SEQUENCES, steps=_BIAS_STEPS)
+        batches, threads = few.batches(bench.preprocessing), bench.options.workers
         corrected = bias_corrected(
-            bench.graph, draft.model, lambda model: draft.build(model=model), batch, threads=bench.options.workers
+            bench.graph, draft.model, lambda model: draft.build(model=model), *batches, threads=threads
         )
         return self._try(replace(draft, model=corrected))[0]
 

@@ -20,6 +20,8 @@ class SequenceSource(Enum):
 
     IDENTITIES = "identities"
     """Photographs of people, a folder for each."""
+    IMAGES = "images"
+    """Whole images, of anything; each is a sequence of length one."""
     VIDEO = "video"
     SYNTHETIC = "synthetic"
     """A drawn, seeded scene."""
@@ -75,7 +77,10 @@ class NodeRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeStep:
-    """One step of the recipe, as measured in closed loop on sequences set aside for choosing."""
+    """One step of the recipe, as measured in closed loop on sequences set aside for choosing.
+
+    For a detector, whose sequences are images, read agreement of the faces found for cosine of the state.
+    """
 
     name: str
     taken: bool

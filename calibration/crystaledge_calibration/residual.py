@@ -17,13 +17,13 @@ from crystaledge_calibration.step_model import weighted_nodes
 
 @dataclass(frozen=True, slots=True)
 class ResidualSum:
-    """One Add of two convolutions' outputs."""
+    """One Add of two convolutions' outputs, or of one and the block's input."""
 
     add: str
     main: str
     """Node whose kernel takes the sum in."""
     skip: str
-    """Node whose output is the skip branch."""
+    """Node whose output is the skip branch; the main one again where the block's input itself is."""
     skip_tensor: str
 
 
@@ -37,25 +37,41 @@ def residual_sums(model: ModelProto) -> tuple[ResidualSum, ...]:
     )
 
 
+def identity_sums(model: ModelProto) -> tuple[ResidualSum, ...]:
+    """Sums of a convolution's output and a rectified tensor, which is what the block itself reads.
+
+    Only where a weighted node reads the tensor too: its range is known then, and its eight bits are there already.
+    """
+    weighted = weighted_nodes(model)
+    makers = {node.output: node.name for node in weighted if node.op == "Conv"}
+    rectified = {node.output[0] for node in model.graph.node if node.op_type == "Relu"}
+    skips = rectified & {node.data for node in weighted}
+    return tuple(
+        ResidualSum(node.name, makers[node.input[0]], makers[node.input[0]], node.input[1])
+        for node in model.graph.node
+        if node.op_type == "Add" and node.input[0] in makers and node.input[1] in skips
+    )
+
+
 def quantized_sums(model: ModelProto, nodes: Collection[str]) -> tuple[ResidualSum, ...]:
-    """Those whose both convolutions are int8."""
-    return tuple(s for s in residual_sums(model) if s.main in nodes and s.skip in nodes)
+    """Those of both kinds whose convolutions are int8."""
+    sums = (*residual_sums(model), *identity_sums(model))
+    return tuple(s for s in sums if s.main in nodes and s.skip in nodes)
 
 
 def with_skip_qdq(model: ModelProto, sums: Collection[ResidualSum], amax: Mapping[str, float]) -> None:
-    """Put symmetric int8 Q/DQ between skip branches and their sums, in place.
+    """Put symmetric int8 Q/DQ between skip branches and their sums, in place; a pair that is there already serves.
 
     Args:
         amax: range of each skip tensor, so that scale = amax / 127.
     """
-    written: set[str] = set()
     for one in sums:
-        back = f"{one.skip_tensor}_DequantizeLinear_Output"
+        known = _pair_output(model, one.skip_tensor)
+        back = known or f"{one.skip_tensor}_DequantizeLinear_Output"
         place = next(i for i, node in enumerate(model.graph.node) if node.name == one.add)
         model.graph.node[place].input[1] = back
-        if one.skip_tensor in written:
+        if known is not None:
             continue
-        written.add(one.skip_tensor)
         scale, zero = f"{one.skip_tensor}_scale", f"{one.skip_tensor}_zero_point"
         model.graph.initializer.append(
             numpy_helper.from_array(np.array(amax[one.skip_tensor] / 127.0, np.float32), scale)
@@ -65,3 +81,12 @@ def with_skip_qdq(model: ModelProto, sums: Collection[ResidualSum], amax: Mappin
         for kind, source, target in (("DequantizeLinear", eight, back), ("QuantizeLinear", one.skip_tensor, eight)):
             node = helper.make_node(kind, [source, scale, zero], [target], name=f"{one.skip_tensor}_{kind}")
             model.graph.node.insert(place, node)
+
+
+def _pair_output(model: ModelProto, tensor: str) -> str | None:
+    """What the Q/DQ pair of a tensor gives; None where it has none."""
+    eight = {
+        node.output[0] for node in model.graph.node if node.op_type == "QuantizeLinear" and node.input[0] == tensor
+    }
+    dequantized = (n for n in model.graph.node if n.op_type == "DequantizeLinear" and n.input[0] in eight)
+    return next((node.output[0] for node in dequantized), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from crystaledge_calibration.closed_loop_score import Judge, Score
+from crystaledge_calibration.closed_loop_score import Score, Scorer
 from crystaledge_calibration.draft import Draft, Tried, tried
 from crystaledge_calibration.records import RecipeStep
 from crystaledge_calibration.step_model import weighted_nodes
@@ -41,13 +41,13 @@ class Searched:
     rows: tuple[RecipeStep, ...]
 
 
-def sensitivities(judge: Judge, draft: Draft) -> dict[str, float]:
+def sensitivities(judge: Scorer, draft: Draft) -> dict[str, float]:
     """Closed-loop loss with one node alone in int8, for each int8 node of a draft."""
     scores = judge.score_all([draft.build(nodes=(name,)) for name in draft.nodes])
     return {name: score.loss for name, score in zip(draft.nodes, scores, strict=True)}
 
 
-def give_back(judge: Judge, start: Tried, goal: Goal) -> Searched:
+def give_back(judge: Scorer, start: Tried, goal: Goal) -> Searched:
     """Return nodes to float until the goal is reached or the budget spent; the most loss for its price goes first.
 
     Every prefix of that order is measured: sensitivities do not add up exactly. The first prefix

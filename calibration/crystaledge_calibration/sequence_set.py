@@ -104,6 +104,10 @@ class SequenceSet:
             chosen, others = others[-1:], others[:-1]
         return replace(self, clips=others), replace(self, clips=chosen)
 
+    def excerpt(self, *, sequences: int, steps: int) -> SequenceSet:
+        """At most so many of the first clips, and at most so many steps of each."""
+        return replace(self, clips=self.clips[:sequences], steps=min(steps, self.steps))
+
     def _observed(self, clip: Clip, number: int, preprocessor: Preprocessor) -> tuple[Array, NDArray[np.int64]]:
         """A clip's distinct frames `(K, 3, h, w)` and their order `(T,)`."""
         frames = _half_of(clip.frames(), self.half, in_time=clip.in_time)

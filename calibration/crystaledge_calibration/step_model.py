@@ -51,12 +51,17 @@ def weighted_nodes(model: ModelProto) -> tuple[WeightedNode, ...]:
 
 
 def quantizable_nodes(model: ModelProto) -> tuple[WeightedNode, ...]:
-    """The weighted nodes that may become int8: all but those that read an output of the graph.
+    """The weighted nodes that may become int8: all but those that read what may be fed back.
 
     Q/DQ on such a tensor would put eight bits between one step's state and the next.
     """
-    outputs = {value.name for value in model.graph.output}
-    return tuple(node for node in weighted_nodes(model) if node.data not in outputs)
+    kept = fed_back(model)
+    return tuple(node for node in weighted_nodes(model) if node.data not in kept)
+
+
+def fed_back(model: ModelProto) -> frozenset[str]:
+    """Outputs that may come back as a state at the next step: none where an image is all that goes in."""
+    return frozenset(value.name for value in model.graph.output) if len(model.graph.input) > 1 else frozenset()
 
 
 def weights_of(model: ModelProto) -> dict[str, NDArray[np.generic]]:

@@ -11,12 +11,14 @@ from crystaledge.commands.engines import add_engine_options
 from crystaledge.commands.parsers import choice, face_box, positive, seed, share, threads
 from crystaledge.manifest.model import Target
 from crystaledge_calibration.choices import Calibrator, LintTarget
+from crystaledge_calibration.detection_records import DetectionLimits
 from crystaledge_calibration.records import Limits
 
 _BUNDLE_HELP = "bundle folder that `export` wrote"
 
 
-LIMITS_HELP = ", ".join(f"{one.name} {getattr(Limits(), one.name):g}" for one in fields(Limits))
+_GATES = (Limits(), DetectionLimits())
+LIMITS_HELP = ", ".join(f"{one.name} {getattr(gate, one.name):g}" for gate in _GATES for one in fields(gate))
 
 
 def limit(text: str) -> tuple[str, float]:
@@ -26,7 +28,7 @@ def limit(text: str) -> tuple[str, float]:
         number = float(value)
     except ValueError:
         number = -1.0
-    if name not in {one.name for one in fields(Limits)} or not 0.0 <= number < float("inf"):
+    if name not in {one.name for gate in _GATES for one in fields(gate)} or not 0.0 <= number < float("inf"):
         msg = f"{text!r} is no limit such as same_commit=0.95; there are {LIMITS_HELP}"
         raise ArgumentTypeError(msg)
     return name, number
@@ -41,7 +43,7 @@ def _configure_quantize(parser: ArgumentParser) -> None:
         metavar="{tensorrt,cpu}",
         help="whose rules the Q/DQ graph follows",
     )
-    parser.add_argument("--graph", metavar="NAME", help="float32 step graph to quantize (default: the first)")
+    parser.add_argument("--graph", metavar="NAME", help="float32 graph to quantize (default: the first)")
     _configure_sequences(parser.add_argument_group("calibration set"), sequences=128, steps=256, warm_up=3)
     recipe = parser.add_argument_group("recipe (every step is measured; what does not help is not taken)")
     recipe.add_argument(
@@ -108,7 +110,7 @@ def _configure_sequences(group: _ArgumentGroup, *, sequences: int, steps: int | 
         "--data",
         default="synthetic",
         metavar="DIR|VIDEO|synthetic",
-        help="DIR/identity/*.jpg|png|pgm, a video, or the drawn scene (default: %(default)s)",
+        help="DIR/identity/*.jpg|png|pgm, a video, or the drawn scene (default: %(default)s); of a detector DIR/*.jpg",
     )
     group.add_argument("--people", type=Path, metavar="FILE", help="only these identities of DIR (LFW list)")
     group.add_argument(
@@ -147,8 +149,11 @@ QUANTIZE = Verb(
         "Rolls the float graph out over the calibration sequences, its own state fed back, takes ranges from\n"
         "what was seen (the state included), and adds an INT8 graph to the bundle, with a record of the\n"
         "calibration set by hash, the ranges, and which nodes stayed in float32 and why.\n"
+        "A detector is calibrated on whole images in all octaves, judged by the faces it finds, and every graph of\n"
+        "it gets the same weights and ranges; --sequences counts images.\n"
         "The graph is not fit to run before `verify` has passed it.\n\n"
-        "Example: crystaledge quantize m.bundle --target tensorrt --data faces/ --people train.txt"
+        "Examples: crystaledge quantize m.bundle --target tensorrt --data faces/ --people train.txt\n"
+        "          crystaledge quantize p.bundle --target cpu --data images/"
     ),
     extra="calibrate",
     configure=_configure_quantize,
@@ -176,9 +181,12 @@ VERIFY = Verb(
         "Runs the float graph and the deployed one in closed loop over the same sequences and compares states,\n"
         "identities and decisions at t = 1, 2, 4 ... T. The verdict and its record go into the bundle; `run`\n"
         "takes no graph that has none. Exit status 1 names the first step, tensor and layer at fault.\n\n"
+        "Detectors are compared in the faces that they find in images which calibrated nothing; those that did are\n"
+        "left out, --sequences counts images, and all sizes of a detector get one verdict.\n\n"
         "With --backend tensorrt it is the self-test of a device: every engine that was built replays the\n"
         "golden sequences of the bundle; no data and no other package is needed.\n\n"
         "Examples: crystaledge verify m.bundle --data faces/ --people test.txt\n"
+        "          crystaledge verify p.bundle --data images/\n"
         "          crystaledge verify m.bundle --backend tensorrt"
     ),
     extra="calibrate",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -39,7 +40,7 @@ WINDOW_BATCHES = BatchRange(min=1, max=16, buckets=(1, 2, 4, 8, 16))
 TRACK_BATCHES = BatchRange(min=1, max=64, buckets=(1, 2, 4, 8, 16, 32, 64))
 IDLE_LIMIT_FRAMES = 150
 _EXAMPLE_PEOPLE = 4
-_LEAST_CELLS = 8
+_LEAST_CELLS = 6
 """Cells a side of the coarsest octave."""
 
 INTENDED_USE = (
@@ -171,19 +172,23 @@ def _tensor(name: str, *row_shape: int) -> TensorSpec:
 
 
 def resized(checkpoint: Checkpoint, size_hw: tuple[int, int]) -> Checkpoint:
-    """The same network for larger or smaller images; its thresholds were chosen at the size it was trained at.
+    """The same network for larger or smaller images, with as many octaves as show it the same range of shares of them.
+
+    Its thresholds were chosen at the size it was trained at.
 
     Raises:
         UsageError: a side that the octaves do not divide, or that is too small for them.
     """
-    octaves = detection_decision(checkpoint.record.decision, where="The checkpoint").octaves
+    record = checkpoint.record
+    decision = detection_decision(record.decision, where="The checkpoint")
+    octaves = max(1, decision.octaves + round(math.log2(max(size_hw) / max(record.preprocessing.size_hw))))
     grain = STRIDE_PX << (octaves - 1)
     if any(side % grain or side < _LEAST_CELLS * grain for side in size_hw):
         least = _LEAST_CELLS * grain
         msg = f"A size of {size_hw[0]},{size_hw[1]} px does not fit; expected multiples of {grain} from {least} on."
         raise UsageError(msg)
-    spec = replace(checkpoint.record.preprocessing, size_hw=size_hw)
-    return replace(checkpoint, record=replace(checkpoint.record, preprocessing=spec))
+    spec = replace(record.preprocessing, size_hw=size_hw)
+    return replace(checkpoint, record=replace(record, preprocessing=spec, decision=replace(decision, octaves=octaves)))
 
 
 EXPORT = SystemExport(

@@ -16,7 +16,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_
 from crystaledge.bundle import Bundle
 from crystaledge.files import sha256_of
 from crystaledge.locate import FixedBox
-from crystaledge.manifest.model import GraphSpec, Precision, Target
+from crystaledge.manifest.model import GraphSpec, Precision, Target, identity_decision
 from crystaledge.preprocessing.spec import ColorOrder
 from crystaledge.sources.frame import Frame
 from crystaledge_calibration.clips import SourceFile, open_clips
@@ -245,7 +245,7 @@ def changed(model: ModelProto, prefixes: tuple[str, ...], change: Change) -> Mod
 
 def with_swapped_gates(planted: Planted, sound: ModelProto, *prefixes: str) -> ModelProto:
     """Rows of the update gate before those of the reset gate, with their scales and zero points."""
-    width = planted.bundle.manifest.decision.dimensions
+    width = identity_decision(planted.bundle.manifest.decision, where="The bundle").dimensions
     rows = np.r_[width : 2 * width, 0:width, 2 * width : 3 * width]
     return changed(sound, prefixes, lambda name, value: value[rows])
 

@@ -8,7 +8,7 @@ import pytest
 from onnx import helper
 
 from crystaledge_calibration.observe import watched_step
-from crystaledge_calibration.residual import ResidualSum, quantized_sums, residual_sums, with_skip_qdq
+from crystaledge_calibration.residual import ResidualSum, identity_sums, quantized_sums, residual_sums, with_skip_qdq
 from tests.calibration.builders import constants, dequantized, maker_of, node_of, small_batch, small_model
 from tests.support.step_graphs import HIDDEN
 
@@ -100,3 +100,32 @@ def test_two_sums_may_share_their_skip_branch() -> None:
     model.graph.node.extend(nodes)
     with_skip_qdq(model, residual_sums(model), {"skip": 2.54})
     onnx.checker.check_model(model)
+
+
+def block_around_its_input() -> onnx.ModelProto:
+    model = small_model()
+    node_of(model, "residual").input[:] = ["main", "stem_relu"]
+    return model
+
+
+def test_a_sum_of_a_convolution_and_what_the_block_reads_is_one_of_identity() -> None:
+    expected = ResidualSum(add="residual", main="conv_main", skip="conv_main", skip_tensor="stem_relu")
+    assert identity_sums(block_around_its_input()) == (expected,)
+    assert quantized_sums(block_around_its_input(), ["conv_main"]) == (expected,)
+    assert quantized_sums(block_around_its_input(), ["conv_skip"]) == ()
+
+
+@pytest.mark.parametrize("operands", [["main", "skip"], ["main", "stem"], ["stem_relu", "main"]])
+def test_other_sums_are_none_of_identity(operands: list[str]) -> None:
+    model = small_model()
+    node_of(model, "residual").input[:] = operands
+    assert identity_sums(model) == ()
+
+
+def test_a_pair_that_is_there_serves_the_sum_too() -> None:
+    model = block_around_its_input()
+    sums = identity_sums(model)
+    with_skip_qdq(model, sums, {"stem_relu": 2.54})
+    before = [node.name for node in model.graph.node]
+    with_skip_qdq(model, sums, {"stem_relu": 2.54})
+    assert [node.name for node in model.graph.node] == before

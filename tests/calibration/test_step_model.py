@@ -12,6 +12,7 @@ from onnx import helper
 from crystaledge_calibration.observe import watched_step
 from crystaledge_calibration.step_model import (
     WeightedNode,
+    fed_back,
     quantizable_nodes,
     weighted_nodes,
     weights_of,
@@ -149,3 +150,10 @@ def test_the_small_step_is_what_its_twin_says() -> None:
     found = watched_step(small_model(), list(expected))({"face": frames, "hidden": hidden})
     for name, values in expected.items():
         np.testing.assert_allclose(found[name], values, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+def test_outputs_may_be_fed_back_where_more_than_an_image_goes_in() -> None:
+    model = small_model()
+    assert fed_back(model) == {"hidden_next", "velocity", "log_variance", "quality"}
+    del model.graph.input[1:]
+    assert fed_back(model) == frozenset()

@@ -24,9 +24,10 @@ from crystaledge.manifest.model import MANIFEST_NAME, FileRole, Precision
 from crystaledge.preprocessing.preprocessor import Preprocessor
 from crystaledge.preprocessing.spec import ColorOrder
 from crystaledge.system import System
+from crystaledge_calibration.golden import golden_file
 from crystaledge_export import export
 from crystaledge_export.errors import GuardError
-from crystaledge_export.export import GOLDEN_BATCH, GOLDEN_FILE, GOLDEN_STEPS, Exported, TrainedFile, export_checkpoint
+from crystaledge_export.export import GOLDEN_BATCH, GOLDEN_STEPS, Exported, TrainedFile, export_checkpoint
 from crystaledge_export.guards import ROLLOUT_STEPS, TOLERANCE
 from crystaledge_training.checkpoint import Checkpoint, read_checkpoint
 from crystaledge_training.weights import embedded_checkpoint, embedded_trained
@@ -49,7 +50,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 def golden_of(bundle: Bundle) -> dict[str, Any]:
-    with np.load(io.BytesIO(bundle.contents[GOLDEN_FILE]), allow_pickle=False) as archive:
+    with np.load(io.BytesIO(bundle.contents[golden_file(bundle.graph())]), allow_pickle=False) as archive:
         return dict(archive)
 
 
@@ -88,7 +89,7 @@ class TestBundle:
 
     def test_parity_was_measured_at_batch_1_2_and_the_largest(self, exported: Exported) -> None:
         (parity,) = exported.bundle.manifest.parity
-        assert parity == exported.parity
+        assert parity == exported.first.parity
         assert (parity.steps, parity.batches, parity.tolerance) == (ROLLOUT_STEPS, (1, 2, 64), TOLERANCE)
         assert 0.0 < parity.max_abs_error < 5e-6
 
@@ -108,7 +109,7 @@ class TestGolden:
         frames = golden_of(exported.bundle)["frames"]
         assert frames.dtype == np.uint8
         assert frames.shape == (GOLDEN_STEPS, GOLDEN_BATCH, 64, 64, 3)
-        assert len(exported.bundle.contents[GOLDEN_FILE]) < 500_000
+        assert len(exported.bundle.contents[golden_file(exported.bundle.graph())]) < 500_000
 
     def test_the_runtime_reproduces_every_output_at_every_step(self, exported: Exported) -> None:
         # Only what a device has: the bundle's folder, numpy and an engine. One row at a time and both at once.
@@ -137,8 +138,8 @@ class TestGolden:
 
 def test_a_thousand_steps_of_the_runtime_stay_with_torch(exported: Exported) -> None:
     # Closed loop on both sides: each feeds its own state back, and nothing is ever corrected.
-    bundle, module = exported.bundle, exported.description.module
-    faces = exported.description.example(50, 2)["face"]
+    bundle, module = exported.bundle, exported.first.description.module
+    faces = exported.first.description.example(50, 2)["face"]
     engine = open_engine(bundle, bundle.graph())
     deployed, reference = np.zeros((2, 64), np.float32), torch.zeros(2, 64)
     worst = 0.0

@@ -249,3 +249,70 @@ def test_arbitrary_json_is_a_cart_or_a_named_error(value: Any) -> None:
 
 def _fields(cart: Cart) -> dict[str, Any]:
     return {name: getattr(cart, name) for name in Cart.__dataclass_fields__}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sail:
+    area_m2: Annotated[float, Bounds(1.0)]
+    mast_m: float
+    colour: Colour = Colour.RED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    power_kw: Annotated[float, Bounds(0.0, 900.0)]
+    colour: Colour = Colour.RED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boat:
+    drive: Sail | Engine
+    spare: Sail | Engine | None = None
+
+
+SAILS = st.builds(Sail, area_m2=st.floats(1.0, 1e6), mast_m=FINITE, colour=st.sampled_from(Colour))
+ENGINES = st.builds(Engine, power_kw=st.floats(0.0, 900.0), colour=st.sampled_from(Colour))
+
+
+@given(st.builds(Boat, drive=SAILS | ENGINES, spare=st.none() | SAILS | ENGINES))
+def test_a_union_of_dataclasses_is_read_back_as_what_it_was(boat: Boat) -> None:
+    assert loads(Boat, dumps(boat), where="boat") == boat
+
+
+@pytest.mark.parametrize(
+    ("drive", "expected"),
+    [
+        pytest.param({"power_kw": 1e4}, "boat.drive.power_kw is 10000.0; expected", id="rules-of-the-second"),
+        pytest.param({"area_m2": 0.5, "mast_m": 1}, "boat.drive.area_m2 is 0.5; expected", id="rules-of-the-first"),
+        pytest.param({"area_m2": 2.0}, "boat.drive lacks the key 'mast_m'", id="a-part-of-the-first"),
+        pytest.param({"power_kw": 1, "rim": 2}, "boat.drive has the unknown key 'rim'", id="second-and-more"),
+        pytest.param(
+            {"area_m2": 2.0, "mast_m": 1, "power_kw": 1}, "boat.drive has the unknown key 'power_kw'", id="both"
+        ),
+        pytest.param({"power_kw": 1, "colour": "green"}, "boat.drive.colour is 'green'", id="shared-key"),
+        pytest.param({}, "boat.drive lacks the key 'area_m2'", id="nothing-is-the-first"),
+        pytest.param({"rim": 2}, "boat.drive has the unknown key 'rim'", id="neither"),
+        pytest.param(None, "boat.drive is None; expected Sail or Engine", id="null"),
+        pytest.param([], "boat.drive is []; expected Sail or Engine", id="list"),
+        pytest.param("Sail", "boat.drive is 'Sail'; expected Sail or Engine", id="name"),
+    ],
+)
+def test_an_object_of_a_union_is_held_to_the_rules_of_the_one_it_is_most_like(drive: object, expected: str) -> None:
+    with pytest.raises(ManifestError) as raised:
+        decode(Boat, {"drive": drive}, where="boat")
+    assert message_of(raised).startswith(expected)
+
+
+def test_a_union_with_null_takes_null() -> None:
+    assert decode(Boat, {"drive": {"power_kw": 3}, "spare": None}, where="boat").spare is None
+
+
+@given(JSON_VALUES | st.dictionaries(st.sampled_from(["area_m2", "mast_m", "power_kw", "colour"]), JSON_VALUES))
+def test_arbitrary_json_is_one_of_a_union_or_a_named_error(value: Any) -> None:
+    try:
+        boat = decode(Boat, {"drive": value}, where="boat")
+    except ManifestError as error:
+        assert str(error).startswith("boat.drive")
+        assert "\n" not in str(error)
+    else:
+        assert isinstance(boat.drive, Sail | Engine)

@@ -70,7 +70,7 @@ def test_graphs_find_their_tensors_by_name() -> None:
         pytest.param(("decision", "stopping", "reject_llr"), 99.0, "decision: ", id="rejects-above-accepting"),
         pytest.param(("files", 0, "sha256"), "A" * 64, "files[0].sha256 is", id="upper-case-hash"),
         pytest.param(("files", 0, "sha256"), "a" * 63, "files[0].sha256 is", id="short-hash"),
-        pytest.param(("system",), "phantom", "system is 'phantom'", id="unknown-system"),
+        pytest.param(("system",), "chimera", "system is 'chimera'", id="unknown-system"),
         pytest.param(("graphs",), [], "lists no graph", id="no-graph"),
         pytest.param(("graphs", 0, "inputs", 0, "shape"), [3, 8, 8], "inputs[0]: ", id="no-batch-axis"),
         pytest.param(("graphs", 0, "inputs", 0, "shape"), ["batch", 0], "inputs[0]: ", id="axis-of-zero"),

@@ -46,7 +46,7 @@ def test_sound_manifests_validate(bundle_path: Path) -> None:
         pytest.param(without(tiny_manifest_json(), ("licence",)), id="missing-key"),
         pytest.param(changed(tiny_manifest_json(), ("schema_version",), 3), id="another-version"),
         pytest.param(changed(tiny_manifest_json(), ("files", 0, "path"), "../x"), id="path-leaves-the-bundle"),
-        pytest.param(changed(tiny_manifest_json(), ("system",), "phantom"), id="unknown-system"),
+        pytest.param(changed(tiny_manifest_json(), ("system",), "chimera"), id="unknown-system"),
     ],
 )
 def test_the_schema_refuses(values: dict[str, Any]) -> None:

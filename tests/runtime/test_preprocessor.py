@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from crystaledge.errors import ContractError, DataError
 from crystaledge.preprocessing.preprocessor import Preprocessor, normalisation_table
-from crystaledge.preprocessing.spec import ColorOrder, Preprocessing
+from crystaledge.preprocessing.resample import Resampler
+from crystaledge.preprocessing.resample_opencv import OpenCvResampler
+from crystaledge.preprocessing.spec import ColorOrder, Fit, Preprocessing, Resampling
 from crystaledge_training.data.augment import Normalise
 from tests.support.frames import drawn_frames
 from tests.support.messages import message_of
@@ -127,9 +129,76 @@ def test_what_is_no_frame_is_refused(frame: Any) -> None:
         pytest.param({"std": (0.1, 0.0, 0.1)}, id="std-of-zero"),
         pytest.param({"std": (0.1, 0.1)}, id="two-stds"),
         pytest.param({"mean": (0.1,)}, id="one-mean"),
+        pytest.param({"fit": Fit.LETTERBOX, "center_share": 0.9}, id="centre-of-a-letterbox"),
     ],
 )
 def test_a_specification_without_sense_is_refused(changes: dict[str, Any]) -> None:
     fields: dict[str, Any] = {"size_hw": (4, 4), **changes}
     with pytest.raises(ContractError):
         Preprocessing(**fields)
+
+
+LETTERBOX = Preprocessing(size_hw=(96, 160), fit=Fit.LETTERBOX, resampling=Resampling.AREA)
+
+
+@pytest.mark.parametrize(
+    "source_hw",
+    [
+        (360, 640),
+        (1080, 1920),
+        (640, 360),
+        (97, 131),
+        (432, 768),
+        (40, 50),
+        (1000, 8),
+        (8, 1000),
+        (96, 160),
+        (333, 1777),
+    ],
+)
+@pytest.mark.parametrize("fit", [Fit.LETTERBOX, Fit.STRETCH])
+def test_a_box_in_the_tensor_goes_back_to_where_it_is_in_the_frame(source_hw: tuple[int, int], fit: Fit) -> None:
+    # A white box on black: its sides in the tensor are read off its mass, which an area mean keeps.
+    spec = Preprocessing(size_hw=(96, 160), fit=fit, resampling=Resampling.AREA)
+    height, width = source_hw
+    y1, y2, x1, x2 = height // 4, -(-3 * height // 4), width // 5, -(-2 * width // 3)
+    frame = np.zeros((height, width, 3), np.uint8)
+    frame[y1:y2, x1:x2] = 255
+    preprocessor = Preprocessor(spec)
+    scale_x, scale_y = preprocessor.scale_xy(source_hw)
+    content = preprocessor.resize(frame, ColorOrder.RGB)[: round(height * scale_y), : round(width * scale_x), 0] / 255.0
+    for axis, scale, low, high in ((0, scale_y, y1, y2), (1, scale_x, x1, x2)):
+        profile = content.max(axis=1 - axis) / content.max()  # less than white where it is below a pixel the other way
+        middle = (np.arange(len(profile)) + 0.5) @ profile / profile.sum()
+        assert abs(middle - (low + high) / 2 * scale) <= 0.5
+        assert abs(profile.sum() - (high - low) * scale) <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("source_hw", "expected"),
+    [
+        pytest.param((4320, 7680), (160 / 7680, 90 / 4320), id="8k"),
+        pytest.param((96, 160), (1.0, 1.0), id="as-it-is"),
+        pytest.param((1, 8000), (160 / 8000, 1.0), id="one-row-stays-one-row"),
+        pytest.param((8000, 1), (1.0, 96 / 8000), id="one-column-stays-one-column"),
+        pytest.param((1, 1), (96.0, 96.0), id="one-pixel"),
+    ],
+)
+def test_scales_are_those_of_whole_pixels(source_hw: tuple[int, int], expected: tuple[float, float]) -> None:
+    assert Preprocessor(LETTERBOX).scale_xy(source_hw) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("resampling", "opencv", "kind"),
+    [
+        (Resampling.AREA, True, OpenCvResampler),
+        (Resampling.AREA, False, Resampler),
+        (Resampling.TRIANGLE, True, Resampler),
+    ],
+)
+def test_opencv_resizes_area_means_where_it_is_installed(
+    resampling: Resampling, opencv: bool, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crystaledge.preprocessing.preprocessor.installed", lambda package: opencv)
+    preprocessor = Preprocessor(Preprocessing(size_hw=(16, 12), resampling=resampling))
+    assert type(preprocessor._resampler(30, 40)) is kind

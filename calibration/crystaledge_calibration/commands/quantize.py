@@ -6,9 +6,11 @@ from argparse import Namespace
 
 from crystaledge.bundle import Bundle
 from crystaledge.cli.verb import Outcome, talk
+from crystaledge.detection.spec import DetectionDecision
 from crystaledge.jsonio import encode
 from crystaledge.manifest.model import Target
 from crystaledge.sources.open import SYNTHETIC
+from crystaledge_calibration.commands import quantize_detector
 from crystaledge_calibration.commands.sequences import (
     SYNTHETIC_NOTE,
     clips_of,
@@ -37,8 +39,10 @@ GOALS = {Target.TENSORRT: _on_tensorrt, Target.CPU: _on_cpu}
 
 
 def run(arguments: Namespace) -> Outcome:
-    """Quantize a bundle's step graph; see the verb's help."""
+    """Quantize a bundle's step graph, or its detectors; see the verb's help."""
     bundle = Bundle.open(arguments.bundle)
+    if isinstance(bundle.manifest.decision, DetectionDecision):
+        return quantize_detector.run(arguments, bundle)
     graph = graph_to_quantize(bundle, arguments.graph, arguments.target, force=arguments.force)
     if arguments.data == SYNTHETIC:
         talk(SYNTHETIC_NOTE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from dataclasses import replace
 
 from crystaledge.bundle import Bundle
 from crystaledge.cli.verb import Outcome, talk
@@ -12,6 +11,7 @@ from crystaledge.jsonio import encode
 from crystaledge.manifest.model import GraphSpec, Precision
 from crystaledge.sources.open import SYNTHETIC
 from crystaledge_calibration.clips import Clip
+from crystaledge_calibration.commands.limits import limits_of
 from crystaledge_calibration.commands.sequences import (
     SYNTHETIC_NOTE,
     clips_of,
@@ -48,7 +48,7 @@ def run(arguments: Namespace) -> Outcome:
         clips = _others(clips, calibrated)
     sequences = sequences_of(arguments, clips, steps=arguments.horizon)
     refuse_overlap(sequences, calibrated)
-    limits = replace(Limits(), **dict(arguments.limit))
+    limits = limits_of(Limits(), arguments.limit)
     options = VerifyOptions(horizon=arguments.horizon, limits=limits, workers=threads_of(arguments))
     records = []
     for graph in graphs:

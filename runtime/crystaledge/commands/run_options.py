@@ -15,6 +15,8 @@ WHOLE = (0.0, 0.0, 1.0, 1.0)
 CROPS_ONLY = ("face_box", "gallery_face_box")
 VIDEO_ONLY = ("gallery_db", "key_file", "snapshot_every", "record", "show", "live", "metrics", "pixelate", "no_gate")
 
+PEOPLE_ONLY = ("gallery", "gallery_db", "enroll_synthetic", "far", "stopping", "snapshot", "restore")
+
 
 def refuse_options(arguments: Namespace, names: Sequence[str], *, why: str) -> None:
     """Refuse options that the bundles at hand have no use for.
@@ -23,7 +25,8 @@ def refuse_options(arguments: Namespace, names: Sequence[str], *, why: str) -> N
         UsageError: one of them was given.
     """
     for name in names:
-        if getattr(arguments, name) not in (None, False):
+        value = getattr(arguments, name)
+        if value is not None and value is not False:  # a port of 0 was given too
             msg = f"--{name.replace('_', '-')} {why}; leave it out."
             raise UsageError(msg)
 

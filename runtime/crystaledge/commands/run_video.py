@@ -14,7 +14,7 @@ from typing import Any
 from crystaledge.bundle import Bundle
 from crystaledge.cli.verb import Outcome, talk
 from crystaledge.commands.engines import engine_options
-from crystaledge.commands.run_options import CROPS_ONLY, refuse_options
+from crystaledge.commands.run_options import CROPS_ONLY, PEOPLE_ONLY, refuse_options
 from crystaledge.commands.video_outputs import outputs_of
 from crystaledge.errors import UsageError
 from crystaledge.extras import load
@@ -25,7 +25,9 @@ from crystaledge.outputs.view import StopShowing
 from crystaledge.scene.crowd import CrowdConfig, CrowdSource
 from crystaledge.sources.feeds import Feeds
 from crystaledge.sources.frame import Frame, Source
+from crystaledge.sources.names import NamedSource, SequenceNames
 from crystaledge.sources.open import SYNTHETIC, open_gallery, open_source
+from crystaledge.video.opening import by_role
 from crystaledge.video.options import VideoOptions
 from crystaledge.video.pipeline import VideoPipeline
 from crystaledge.video.result import FrameResult
@@ -37,6 +39,8 @@ _ENROLMENT_FRAMES = 24
 def run(arguments: Namespace, bundles: Sequence[Bundle]) -> Outcome:
     """Run a detector, and identities where a bundle tells them, over cameras; see the verb's help."""
     refuse_options(arguments, CROPS_ONLY, why="is about bundles that look at crops")
+    if by_role(bundles)[1] is None:
+        refuse_options(arguments, PEOPLE_ONLY, why="needs a bundle that tells people apart beside the detector's")
     _refuse_contradictions(arguments)
     sources = [_source(name) for name in arguments.source]
     events: list[Any] = []
@@ -46,7 +50,7 @@ def run(arguments: Namespace, bundles: Sequence[Bundle]) -> Outcome:
         if arguments.restore is not None:
             restore_video(pipeline, arguments.restore)
         lines = None if arguments.json else JsonLines(sys.stdout)
-        sinks, say = outputs_of(arguments, stack)
+        sinks, say = outputs_of(arguments, stack, _cameras(sources))
         feeds = stack.enter_context(Feeds(sources, say=say))
         if arguments.snapshot is not None:
             stack.callback(save_video, pipeline, arguments.snapshot)
@@ -118,6 +122,12 @@ def _refuse_contradictions(arguments: Namespace) -> None:
 
 def _source(name: str) -> Source:
     return CrowdSource(CrowdConfig()) if name == SYNTHETIC else open_source(name, say=talk)
+
+
+def _cameras(sources: Sequence[Source]) -> list[str]:
+    """Names that sequences of cameras and films will have, as `Feeds` gives them."""
+    names = SequenceNames(sources)
+    return [names.name_of(number, one.name) for number, one in enumerate(sources) if isinstance(one, NamedSource)]
 
 
 def _gallery(arguments: Namespace, pipeline: VideoPipeline, stack: ExitStack) -> Any:

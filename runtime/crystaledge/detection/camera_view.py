@@ -61,6 +61,8 @@ class CameraView:
     def take(self, image: NDArray[np.uint8], *, refresh: bool) -> Change:
         """Hold what changed in a resized frame, and mark the cells that it reaches."""
         change = self.held.take(image, refresh=refresh)
+        if not change.blocks.any():
+            return change
         changed = change.pixels
         for octave in self.octaves:
             octave.stale[...] |= stale_cells(changed)

@@ -15,7 +15,7 @@ from crystaledge.detection.noise import NoiseConfig
 from crystaledge.detection.spec import DetectionDecision
 from crystaledge.detection.windows import Window, cover
 from crystaledge.engine.base import Engine
-from crystaledge.errors import ContractError, EngineError
+from crystaledge.errors import ContractError, EngineError, UsageError
 from crystaledge.preprocessing.preprocessor import Preprocessor, normalisation_table
 from crystaledge.sources.frame import Frame
 
@@ -23,12 +23,17 @@ Array = NDArray[np.float32]
 Size = tuple[int, int]
 
 IMAGE = "image"
+_MOST_CANDIDATES = 300
 NO_BOXES: Array = np.empty((0, 4), np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorConfig:
-    """How much is recomputed."""
+    """How much is recomputed.
+
+    Raises:
+        UsageError: an interval below one frame.
+    """
 
     noise: NoiseConfig = NoiseConfig()
     refresh_frames: int = 150
@@ -37,6 +42,11 @@ class DetectorConfig:
     """Verify a tracked face at its centre where its track explains what changed; else recompute all that changed."""
     verify_frames: int = 4
     """After so many frames of verifying, all that changed is recomputed."""
+
+    def __post_init__(self) -> None:
+        if min(self.refresh_frames, self.verify_frames) < 1:
+            msg = f"A detector refreshes after {self.refresh_frames} and {self.verify_frames} frames; expected at least 1."
+            raise UsageError(msg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +184,10 @@ class Detector:
         boxes = np.concatenate([part.box_xyxy for part in parts])
         scores = np.concatenate([part.score for part in parts])
         _check_finite(boxes)
+        if len(scores) > _MOST_CANDIDATES:  # suppression compares each with each
+            best = np.argpartition(-scores, _MOST_CANDIDATES)[:_MOST_CANDIDATES]
+            best.sort()
+            boxes, scores = boxes[best], scores[best]
         kept = suppress(boxes, scores, iou=self._decision.suppression_iou)
         return Candidates(boxes[kept], scores[kept])
 

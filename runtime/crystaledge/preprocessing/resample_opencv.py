@@ -33,5 +33,4 @@ def _resized(image: NDArray[np.uint8], size_hw: tuple[int, int], interpolation: 
     if image.shape[:2] == size_hw:
         return image
     height, width = size_hw
-    resized: NDArray[np.uint8] = cv2.resize(image, (width, height), interpolation=interpolation)
-    return resized
+    return cv2.resize(image, (width, height), interpolation=interpolation).astype(np.uint8, copy=False)

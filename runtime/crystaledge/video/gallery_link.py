@@ -51,7 +51,9 @@ class GalleryLink:
         self._version = self._store.version
         for name in self._mine:
             self._gallery.remove(name)
-        templates = self._store.templates()
+        # A name that the caller gave to somebody in memory stays theirs, lest an enrolment elsewhere end this run.
+        taken = {person.name for person in self._gallery.people}
+        templates = {name: found for name, found in self._store.templates().items() if name not in taken}
         for name, template in templates.items():
             self._gallery.enroll(name, template.identity, template.log_variance, template.observations)
         self._mine = set(templates)

@@ -106,8 +106,8 @@ class Identities:
 
 def _is_doubtful(record: TrackRecord, answer: IdentityEvent) -> bool:
     """Whether a committed track now looks like somebody else: another name, or the right one no longer."""
-    if answer.verdict is None:
-        return False
+    if answer.verdict is None:  # nobody is enrolled any more
+        return record.committed is Verdict.SAME
     if record.committed is Verdict.SAME:
         return answer.match != record.committed_match or answer.verdict is Verdict.DIFFERENT
     return answer.verdict is Verdict.SAME

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from crystaledge.detection.camera_view import FEATURES, CameraView
 from crystaledge.detection.track_inputs import corrected, level_of, patch_into, roi_of
 from crystaledge.engine.base import Engine
+from crystaledge.errors import EngineError
 from crystaledge.systems.phantom_contract import BIRTH, BOX_DELTA, PATCH, ROI, SCORE, VELOCITY
 from crystaledge.tracks.stepper import Stepper
 from crystaledge.tracks.store import StateStore
@@ -62,7 +63,11 @@ class TrackLooks:
         self._stepper = Stepper(engine, self.store)
 
     def look(self, looks: Sequence[TrackLook]) -> Looked:
-        """One step for each look; a track that was never looked at begins with a fresh state."""
+        """One step for each look; a track that was never looked at begins with a fresh state.
+
+        Raises:
+            EngineError: the graph gave a value that is not finite.
+        """
         if not looks:
             return NOTHING
         numbers = [self._number(look, row) for row, look in enumerate(looks)]
@@ -72,6 +77,9 @@ class TrackLooks:
             if number <= _FIRST_LOOK:
                 self.store.evict(number)
         boxes, deltas, scores, births, velocities = (np.concatenate(values) for values in zip(*parts, strict=True))
+        if not all(np.isfinite(values).all() for values in (deltas, scores, births, velocities)):
+            msg = "The track cell gave values that are not finite; its weights are damaged. Export the bundle again."
+            raise EngineError(msg)
         return Looked(corrected(boxes, deltas), scores, births, velocities)
 
     def end(self, track: int) -> None:

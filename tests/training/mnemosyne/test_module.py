@@ -22,9 +22,9 @@ from crystaledge_training.mnemosyne.module import (
     VALIDATION_METRIC,
     MnemosyneModule,
     TrainConfig,
-    learning_rate_factor,
     two_part_schedule,
 )
+from crystaledge_training.schedule import learning_rate_factor
 from tests.training.builders import TINY_SIZES, TINY_SPEC, scene_store
 
 CONFIG = TrainConfig(network=TINY_SIZES, preprocessing=TINY_SPEC, epochs=10, encoder_share=0.4, warmup_epochs=2, seed=6)

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from crystaledge_training.blocks import DepthwiseResidual
 from crystaledge_training.mnemosyne.config import MnemosyneConfig, QualityGate
-from crystaledge_training.mnemosyne.network import DepthwiseResidual, Mnemosyne, parameter_count
+from crystaledge_training.mnemosyne.network import Mnemosyne
+from crystaledge_training.parameters import parameter_count
 from tests.training.builders import random_faces, tiny_network
 
 Array = NDArray[np.float64]

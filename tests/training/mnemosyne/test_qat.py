@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +14,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from crystaledge.cli.main import main
-from crystaledge.errors import DataError, OutputExistsError, UsageError
+from crystaledge.errors import DataError, OutputExistsError
 from crystaledge.jsonio import loads
 from crystaledge.sources.identities import Catalogue, read_catalogue
 from crystaledge.system import System
 from crystaledge_training.checkpoint import read_checkpoint, write_checkpoint
-from crystaledge_training.commands import train as command
+from crystaledge_training.commands import train_mnemosyne as command
 from crystaledge_training.data.frames import FrameStore
 from crystaledge_training.mnemosyne.config import QualityGate
 from crystaledge_training.mnemosyne.network import Step
@@ -336,6 +335,8 @@ class TestCommandLine:
         [
             pytest.param(["--checkpoint", "x"], "--qat", id="checkpoint without qat"),
             pytest.param(["--qat", "--hidden", "8"], "--hidden", id="sizes with qat"),
+            pytest.param(["--keep-float", "cell"], "--qat", id="kept in float without qat"),
+            pytest.param(["--faces", "x"], "--faces", id="what detectors paste"),
             pytest.param(["--qat", "--checkpoint", "nowhere"], "nowhere", id="no such checkpoint"),
         ],
     )
@@ -350,15 +351,7 @@ class TestCommandLine:
         assert "Traceback" not in said.err
         assert not (tmp_path / "run").exists()
 
-    def test_a_system_without_such_a_training_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(command, "QAT_TRAINERS", {})
-        arguments = Namespace(
-            system=System.MNEMOSYNE, qat=True, checkpoint=None, encoding=None, hidden=None, keep_float=[]
-        )
-        with pytest.raises(UsageError, match="mnemosyne has no quantization-aware training"):
-            command._refuse_contradictions(arguments)
-
-    def test_hands_its_options_to_the_trainer_of_the_system(
+    def test_hands_its_options_to_the_trainer(
         self, people: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         asked: list[QatRequest] = []
@@ -370,7 +363,7 @@ class TestCommandLine:
             )
             return QatResult(request.out / ARTIFACT, 1, 2, found, 60.0)
 
-        monkeypatch.setattr(command, "QAT_TRAINERS", {System.MNEMOSYNE: remember})
+        monkeypatch.setattr(command, "train_int8", remember)
         given = ["train", "mnemosyne", "--qat", "--data", str(people.root), "--out", str(tmp_path / "run")]
         assert main([*given, "--epochs", "7", "--seed", "3", "--stop-after", "2", "--threads", "1"]) == 0
         (request,) = asked

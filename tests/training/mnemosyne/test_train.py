@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 
 from crystaledge.errors import DataError, OutputExistsError
+from crystaledge.manifest.model import identity_decision
 from crystaledge.sources.identities import Catalogue, read_catalogue, split_by_identity
 from crystaledge_training.checkpoint import Checkpoint, CheckpointRecord, read_checkpoint
 from crystaledge_training.data.frames import load_frames
@@ -23,6 +24,7 @@ from crystaledge_training.data.sequences import EpochOfFrames, EpochOfSequences,
 from crystaledge_training.lightning_checkpoint import SafetensorsCheckpointIO, flatten
 from crystaledge_training.mnemosyne import uncertainty
 from crystaledge_training.mnemosyne.decision import calibrate_decision
+from crystaledge_training.mnemosyne.load import mnemosyne_config
 from crystaledge_training.mnemosyne.module import VALIDATION_METRIC, MnemosyneModule, TrainConfig
 from crystaledge_training.mnemosyne.network import Mnemosyne
 from crystaledge_training.mnemosyne.train import BEST, SequenceData, TrainRequest, TrainResult, train
@@ -326,14 +328,14 @@ class TestRecord:
         assert record.validation == ((VALIDATION_METRIC, uninterrupted.validation_auc),)
 
     def test_weights_fit_the_network_and_nothing_of_the_training_is_among_them(self, checkpoint: Checkpoint) -> None:
-        network = Mnemosyne(checkpoint.record.network)
+        network = Mnemosyne(mnemosyne_config(checkpoint))
         network.load_state_dict(checkpoint.weights)  # strict
         assert all(tensor.isfinite().all() for tensor in checkpoint.weights.values())
 
     def test_the_decision_is_that_of_these_weights_on_the_people_held_out(
         self, checkpoint: Checkpoint, people: Catalogue
     ) -> None:
-        network = Mnemosyne(checkpoint.record.network)
+        network = Mnemosyne(mnemosyne_config(checkpoint))
         network.load_state_dict(checkpoint.weights)
         trained, held_out = split_by_identity(people, held_out=CONFIG.held_out, seed=CONFIG.seed)
         store, validation = load_frames(trained, TINY_SPEC), load_frames(held_out, TINY_SPEC)
@@ -342,8 +344,7 @@ class TestRecord:
         assert_same_tensors(network.state_dict(), checkpoint.weights)
         # Thresholds see other templates of these people than the fit saw.
         expected = calibrate_decision(network, validation, TINY_SPEC, scoring, seed=CONFIG.seed + 1)
-        found = checkpoint.record.decision
-        assert found is not None
+        found = identity_decision(checkpoint.record.decision, where="The checkpoint")
         assert found.score == scoring
         assert found == expected
 

@@ -10,18 +10,24 @@ from pathlib import Path
 from crystaledge.cli.verb import Outcome, talk
 from crystaledge.errors import DataError, UsageError
 from crystaledge_training.commands.data import LFW_LICENCE, choose_people
-from crystaledge_training.data.annotations import Split, read_annotations
+from crystaledge_training.data.annotations import AnnotatedSet, Split, read_annotations
+from crystaledge_training.phantom.real_scenes import favoured_faces
 from crystaledge_training.phantom.train import PhantomTrainResult, train
 from crystaledge_training.phantom.train_config import PhantomTrainConfig
 from crystaledge_training.phantom.train_detector import PhantomData, PhantomTrainRequest
 
 _PERSON = "person"
+_NOT_OURS = ("encoding", "hidden", "qat", "checkpoint", "keep_float")
 
 
 def run(arguments: Namespace) -> Outcome:
     """Train Phantom; see the verb's help."""
-    if arguments.encoding or arguments.hidden or arguments.qat:
-        msg = "--encoding, --hidden and --qat are about networks that tell people apart; leave them out for phantom."
+    given = [name for name in _NOT_OURS if getattr(arguments, name)]
+    if given:
+        msg = f"--{given[0].replace('_', '-')} is about networks that tell people apart; leave it out for phantom."
+        raise UsageError(msg)
+    if arguments.people is not None and arguments.faces is None:
+        msg = "--people chooses among the faces that are pasted; name them by --faces."
         raise UsageError(msg)
     if (arguments.faces is None) != (arguments.backgrounds is None):
         msg = "--faces and --backgrounds are pasted on one another; give both."
@@ -51,8 +57,9 @@ def phantom_data(arguments: Namespace) -> PhantomData:
     """Annotated images of `--data`, faces of `--faces` and backgrounds of `--backgrounds`."""
     training = read_annotations(arguments.data, split=Split.TRAIN)
     validation = read_annotations(arguments.data, split=Split.VALIDATION)
+    favoured = _favoured(arguments, training)
     if arguments.faces is None:
-        return PhantomData(training=training, validation=validation)
+        return PhantomData(training=training, validation=validation, favoured=favoured)
     chosen = choose_people(arguments.faces, arguments.people, lfw_list="peopleDevTrain.txt")
     faces = tuple(path for person in chosen.people.identities for path in person.paths)
     backgrounds = _without_people(arguments.backgrounds)
@@ -61,8 +68,17 @@ def phantom_data(arguments: Namespace) -> PhantomData:
         validation=validation,
         faces=faces,
         backgrounds=backgrounds,
+        favoured=favoured,
         people=len(chosen.people.identities),
     )
+
+
+def _favoured(arguments: Namespace, training: AnnotatedSet) -> tuple[tuple[int, int], ...]:
+    """Faces of `--favour`, which there are too few of."""
+    if arguments.favour is None:
+        return ()
+    chosen = read_annotations(arguments.data, split=Split.TRAIN, category=arguments.favour)
+    return favoured_faces(training, chosen)
 
 
 def _without_people(root: Path) -> tuple[Path, ...]:
@@ -82,10 +98,9 @@ def _licence(arguments: Namespace) -> str:
 
 
 def _outcome(result: PhantomTrainResult) -> Outcome:
-    if result.checkpoint is None:
-        talk("no checkpoint yet: run the same command again to go on")
+    written = result.checkpoint or "no checkpoint yet, run the same command again to go on"
     text = (
-        f"{result.checkpoint}: epoch {result.best_epoch + 1} of {result.epochs_done}, validation AP50 "
+        f"{written}: epoch {result.best_epoch + 1} of {result.epochs_done}, validation AP50 "
         f"{result.validation_ap50:.4f}, {result.training_seconds / 60:.1f} min"
     )
     data = {

@@ -70,6 +70,11 @@ def decode(box: Tensor) -> Tensor:
     shift_x, shift_y, log_w, log_h = box.unbind(1)
     x, y = cell_centres((box.shape[2], box.shape[3]), box.device)
     centre_x, centre_y = x + STRIDE_PX * shift_x, y + STRIDE_PX * shift_y
-    half_w = 0.5 * STRIDE_PX * log_w.clamp(max=LARGEST_LOG).exp()
-    half_h = 0.5 * STRIDE_PX * log_h.clamp(max=LARGEST_LOG).exp()
+    half_w = 0.5 * STRIDE_PX * _bounded(log_w).exp()
+    half_h = 0.5 * STRIDE_PX * _bounded(log_h).exp()
     return torch.stack([centre_x - half_w, centre_y - half_h, centre_x + half_w, centre_y + half_h], dim=-1)
+
+
+def _bounded(log_size: Tensor) -> Tensor:
+    """At most `LARGEST_LOG`; the gradient passes as if it were not, or a box that once ran away never came back."""
+    return log_size - (log_size - log_size.clamp(max=LARGEST_LOG)).detach()

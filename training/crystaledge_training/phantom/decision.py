@@ -10,6 +10,8 @@ from crystaledge.detection.spec import DetectionDecision, DetectionPoint
 from crystaledge_training.evaluation.detection import LARGEST_AREA
 from crystaledge_training.evaluation.detection_matching import Matching, Scored, Truth
 
+_SCORES = (0.05, 0.95)
+"""Thresholds that can be chosen."""
 _LOW_SHARE = 0.4
 """The low score over the score: what may go on with a track, after ByteTrack's second association."""
 
@@ -22,8 +24,15 @@ def detection_point(found: Sequence[Scored], truth: Sequence[Truth], *, smallest
         return DetectionPoint(score=0.5, precision=0.0, recall=0.0)
     hits = np.cumsum(judged.hit)
     precision, recall = hits / np.arange(1, len(hits) + 1), hits / faces
-    best = int(np.argmax(2 * precision * recall / np.maximum(precision + recall, 1e-9)))
-    score = float(np.clip(judged.score[best], 0.05, 0.95))
+    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
+    # Equal scores pass together, and a threshold must leave room on both sides.
+    last = np.append(judged.score[1:] < judged.score[:-1], True)
+    usable = last & (judged.score > _SCORES[0]) & (judged.score < _SCORES[1])
+    if not usable.any():
+        return DetectionPoint(score=0.5, precision=0.0, recall=0.0)
+    best = int(np.argmax(np.where(usable, f1, -1.0)))
+    # Just below, since what passes is above its threshold.
+    score = float(np.nextafter(judged.score[best], np.float32(0.0)))
     return DetectionPoint(score=score, precision=float(precision[best]), recall=float(recall[best]))
 
 

@@ -109,7 +109,8 @@ class Phantom(nn.Module):
         self.detector = Detector(config)
         self.track = TrackCell(config)
         self.apply(initialise)
-        nn.init.constant_(self.detector.logit.bias or torch.empty(0), _prior_bias(PRIOR_PROBABILITY))
+        prior = torch.full((1,), _prior_bias(PRIOR_PROBABILITY))
+        self.detector.logit.bias = nn.Parameter(prior)
 
 
 def _prior_bias(probability: float) -> float:

@@ -39,7 +39,7 @@ def cut(picture: Picture, *, centre_xy: tuple[float, float], scale: float, size_
     matrix = np.array([[scale / ratio[0], 0.0, shift_x], [0.0, scale / ratio[1], shift_y]])
     warped = cv2.warpAffine(pixels, matrix, (width, height), borderValue=(GREY, GREY, GREY))
     boxes = picture.box_xyxy * np.float32(scale) + np.array([shift_x, shift_y] * 2, np.float32)
-    return _clipped(Picture(warped.astype(np.uint8, copy=False), boxes, picture.kind))
+    return clipped(Picture(warped.astype(np.uint8, copy=False), boxes, picture.kind))
 
 
 def mirrored(picture: Picture) -> Picture:
@@ -64,7 +64,8 @@ def _shrunk(pixels: Pixels, scale: float) -> Pixels:
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
-def _clipped(picture: Picture) -> Picture:
+def clipped(picture: Picture) -> Picture:
+    """Boxes cut at the borders; one of which little is left is ignored, one of which nothing is left is gone."""
     height, width = picture.pixels.shape[:2]
     boxes = picture.box_xyxy.copy()
     boxes[:, 0::2] = boxes[:, 0::2].clip(0, width)

@@ -48,6 +48,7 @@ def train(request: PhantomTrainRequest) -> PhantomTrainResult:
     done = epochs_done(request.out / LAST)
     if done < request.config.epochs or best.epoch < 0:
         return PhantomTrainResult(None, best.epoch, done, best.best, best.seconds)
+    torch.manual_seed(request.config.seed)  # for the track cell, whether or not the detector was trained just now
     network = Phantom(request.config.network)
     weights = SafetensorsCheckpointIO().load_checkpoint(best.path)["detector"]
     network.detector.load_state_dict(weights)

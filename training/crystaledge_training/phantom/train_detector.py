@@ -39,6 +39,8 @@ class PhantomData:
     backgrounds: tuple[Path, ...] = ()
     """Image files without faces to paste them on."""
 
+    favoured: tuple[tuple[int, int], ...] = ()
+    """Numbers of training images and of faces in them that are shown more often."""
     people: int = 0
     """People whose faces are pasted."""
 
@@ -52,8 +54,11 @@ class PhantomData:
 
     def sha256(self) -> str:
         """Hash of which images there are, and where their faces are."""
-        sets = [[(str(i.path.name), i.box_xyxy.tolist()) for i in s.images] for s in (self.training, self.validation)]
-        return sha256_of(json.dumps([sets, [p.name for p in (*self.faces, *self.backgrounds)]]).encode())
+        sets = [
+            [(i.path.name, i.box_xyxy.tolist(), i.ignored.tolist()) for i in s.images]
+            for s in (self.training, self.validation)
+        ]
+        return sha256_of(json.dumps([sets, self.favoured, [p.name for p in (*self.faces, *self.backgrounds)]]).encode())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +110,7 @@ class BestAverage(BestEpoch):
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the weights when they are the best so far."""
         value = float(trainer.callback_metrics[VALIDATION_METRIC])
-        losses = ", ".join(f"{k} {float(v):.3f}" for k, v in trainer.callback_metrics.items() if k.startswith("loss/"))
-        self._say(f"epoch {trainer.current_epoch + 1} of {trainer.max_epochs}: AP50 {value:.4f}, {losses}")
+        self._say(f"epoch {trainer.current_epoch + 1} of {trainer.max_epochs}: AP50 {value:.4f}")
         if isinstance(pl_module, DetectorModule) and value > self.best:
             self.keep(trainer.current_epoch, value, {"detector": pl_module.best})
 
@@ -143,13 +147,17 @@ def train_detector(request: PhantomTrainRequest) -> BestAverage:
 def claim(request: PhantomTrainRequest) -> RunFolder:
     """Configuration and data make a run."""
     facts = {"config": json.loads(dumps(request.config)), "data_sha256": request.data.sha256()}
-    return claim_folder(request.out, facts, force=request.force, inputs=[request.data.training.root])
+    data = request.data
+    inputs = [data.training.root, data.validation.root, *data.faces, *data.backgrounds]
+    return claim_folder(request.out, facts, force=request.force, inputs=inputs)
 
 
 def picture_sources(data: PhantomData, config: PhantomTrainConfig) -> list[WeightedSource]:
     """Cuts of real photographs, and composites where there is something to make them of."""
     pictures = config.pictures
-    real = RealScenes(data.training, size_px=pictures.size_px, mosaic_share=pictures.mosaic_share)
+    real = RealScenes(
+        data.training, size_px=pictures.size_px, mosaic_share=pictures.mosaic_share, favoured=data.favoured
+    )
     if not (data.faces and data.backgrounds):
         return [WeightedSource(real, 1.0)]
     composite = CompositeScenes(data.faces, data.backgrounds, size_px=pictures.size_px)

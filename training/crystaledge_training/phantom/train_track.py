@@ -75,6 +75,7 @@ def train_track(network: Phantom, request: PhantomTrainRequest) -> float:
         validation = _films(network, clips, config, count=max(config.track_films // 10, 1), seed=_VALIDATION_SEED)
         films = _films(network, clips, config, count=config.track_films, seed=config.seed + 1 + _VALIDATION_SEED)
         module = TrackModule(network.track, config, validation)
+        module.cell.train()  # Lightning keeps the mode that it finds, and the detector's side was in use till now
         trainer.fit(module, TrackData(films, config), ckpt_path=resume if resume.exists() else None)
         parts = {k: round(float(v), 4) for k, v in trainer.callback_metrics.items() if k.startswith("validation/")}
         request.say(f"track cell: {parts}")

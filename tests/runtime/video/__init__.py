@@ -1,0 +1,1 @@
+"""The video rooms, on squares that a hand-made detector finds."""
