@@ -19,11 +19,12 @@ def test_demo_runs_the_whole_chain(cli: Cli, tmp_path: Path) -> None:
         "golden sequences",
         "closed loop against torch",
         "run on the drawn scene",
+        "faces in the drawn crowd",
         "latency",
     ]
     assert set(stages.values()) == {"passed"}
     page = (tmp_path / found["report"]).read_text(encoding="utf-8")
-    assert len(re.findall(r'src="data:image/png;base64,', page)) >= 9
+    assert len(re.findall(r'src="data:image/png;base64,', page)) >= 11
     assert not re.search(r'(src|href)="(?!data:)', page), "the report must need nothing else"
     assert (tmp_path / "crystaledge-demo" / "mnemosyne.bundle" / "manifest.json").exists()
 

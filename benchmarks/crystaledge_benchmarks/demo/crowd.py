@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,37 +15,15 @@ from crystaledge.scene.crowd import CrowdConfig, CrowdSource, CrowdTruth
 from crystaledge.video.events import FaceTurn
 from crystaledge.video.pipeline import VideoPipeline
 from crystaledge.video.result import FrameResult
+from crystaledge_benchmarks.demo.crowd_film import CrowdFilm
 
 ENROLMENT_FRAMES = 24
 STILL_FRAMES = 60
+STILLS_PER_S = 15.0
 SHOWN_EVERY = 40
 _FOUND_IOU = 0.5
 _SMALLEST_SHARE = 0.9
 """Of a face inside the picture, for it to count."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrowdFilm:
-    """What the pipeline made of the film."""
-
-    shown: tuple[NDArray[np.uint8], ...]
-    """Some annotated frames, uint8 BGR `(H, W, 3)`."""
-    frames: int
-    faces: int
-    """True faces of all frames, those that are nearly whole in the picture."""
-    found: int
-    """Of them, those that a track shows."""
-    false_tracks: int
-    """Shown boxes that are on nobody."""
-    tracks: int
-    recognised_right: int
-    recognised_wrong: int
-    recomputed: tuple[float, ...]
-    """Share of the picture that went through the network, frame by frame."""
-    moving_ms: float
-    """CPU time of a frame of the film."""
-    still_ms: float
-    """CPU time of a frame in which nothing moved."""
 
 
 def run_crowd(detector: Bundle, identity: Bundle, config: CrowdConfig) -> CrowdFilm:
@@ -67,8 +45,12 @@ def _still_ms(pipeline: VideoPipeline, last: FrameResult) -> float:
     noisy = [
         np.clip(frame.pixels + random.normal(0.0, 1.0, frame.pixels.shape), 0, 255).astype(np.uint8) for _ in range(4)
     ]
-    stills = [replace(frame, pixels=noisy[i % 4], index=frame.index + 1 + i) for i in range(2 * STILL_FRAMES)]
-    for still in stills[:STILL_FRAMES]:  # the gate learns the noise
+    start_s = frame.time_s or 0.0
+    stills = [
+        replace(frame, pixels=noisy[i % 4], index=frame.index + 1 + i, time_s=start_s + (1 + i) / STILLS_PER_S)
+        for i in range(2 * STILL_FRAMES)
+    ]
+    for still in stills[:STILL_FRAMES]:  # the gate learns the noise, and those who left are given up
         pipeline.process([still])
     started = time.process_time()
     for still in stills[STILL_FRAMES:]:
@@ -95,6 +77,7 @@ def _judged(filmed: list[tuple[FrameResult, CrowdTruth]], moving_ms: float, stil
     return CrowdFilm(
         shown=tuple(annotated(result.view) for result, _ in filmed[SHOWN_EVERY // 2 :: SHOWN_EVERY]),
         frames=len(filmed),
+        people=len({person for _, truth in filmed for person in truth.people}),
         faces=faces,
         found=found,
         false_tracks=false,

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from crystaledge.identity.spec import IdentityDecision
+from crystaledge_benchmarks.demo.crowd_film import CrowdFilm
 from crystaledge_benchmarks.demo.film import PersonFilm
 from crystaledge_benchmarks.figures import new_axes, png_bytes
 from crystaledge_benchmarks.latency import Latency
@@ -89,4 +90,22 @@ def latency_percentiles(latencies: tuple[Latency, ...]) -> bytes:
         samples = np.sort(latency.samples_ms)
         axes.semilogx(samples, np.arange(1, len(samples) + 1) / len(samples), label=latency.name)
     axes.legend(fontsize=8)
+    return png_bytes(figure)
+
+
+def crowd_sheet(film: CrowdFilm) -> bytes:
+    """Some annotated frames of the drawn crowd."""
+    figure = Figure(figsize=(11.0, 5.8), dpi=100, layout="constrained")
+    for index, pixels in enumerate(film.shown[:6]):
+        axes = figure.add_subplot(2, 3, index + 1)
+        axes.imshow(pixels[:, :, ::-1])
+        axes.axis("off")
+    return png_bytes(figure)
+
+
+def recomputed_share(film: CrowdFilm) -> bytes:
+    """Share of the picture that went through the network, frame by frame."""
+    figure, axes = new_axes("Share of the picture that was recomputed", "frame", "share")
+    axes.fill_between(range(len(film.recomputed)), film.recomputed, step="mid", alpha=0.6)
+    axes.set_ylim(0.0, 1.05)
     return png_bytes(figure)

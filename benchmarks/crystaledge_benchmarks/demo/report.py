@@ -12,9 +12,11 @@ from crystaledge_benchmarks.demo.chain import DemoResult
 from crystaledge_benchmarks.demo.film import ENROLMENT_FRAMES, SHOWN_EVERY, PersonFilm
 from crystaledge_benchmarks.demo.plots import (
     closed_loop_error,
+    crowd_sheet,
     film_strip,
     latency_percentiles,
     likelihood_over_time,
+    recomputed_share,
     state_over_time,
     state_trajectories,
     velocity_over_time,
@@ -47,6 +49,8 @@ def demo_html(result: DemoResult) -> str:
         enrolment_frames=ENROLMENT_FRAMES,
         shown_every=SHOWN_EVERY,
         stopping=decision.stopping,
+        crowd=None if result.crowd is None else _base64(crowd_sheet(result.crowd)),
+        recomputed=None if result.crowd is None else _base64(recomputed_share(result.crowd)),
         identity_plots=[_base64(p) for p in identity_plots],
         engine_plots=[_base64(p) for p in engine_plots],
         latencies=[*result.single, *result.many],
