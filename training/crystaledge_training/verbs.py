@@ -33,9 +33,6 @@ def _configure_train(parser: ArgumentParser) -> None:
         help="for a detector: annotated images; those without a person are pasted on",
     )
     data.add_argument(
-        "--favour", metavar="CATEGORY", help="for a detector: show faces of this category more often, half of the time"
-    )
-    data.add_argument(
         "--licence", default="unknown", metavar="TEXT", help="terms of the data, for the model card (default: unknown)"
     )
     run = parser.add_argument_group("run")

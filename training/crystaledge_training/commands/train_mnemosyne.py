@@ -34,8 +34,8 @@ def _refuse_contradictions(arguments: Namespace) -> None:
     if arguments.qat and (arguments.encoding or arguments.hidden):
         msg = "--qat keeps the sizes of its checkpoint; leave --encoding and --hidden out."
         raise UsageError(msg)
-    if arguments.faces or arguments.backgrounds or arguments.favour:
-        msg = "--faces, --backgrounds and --favour are about detectors; leave them out for mnemosyne."
+    if arguments.faces or arguments.backgrounds:
+        msg = "--faces and --backgrounds are about detectors; leave them out for mnemosyne."
         raise UsageError(msg)
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from crystaledge.cli.verb import Outcome, talk
 from crystaledge.errors import DataError, UsageError
 from crystaledge_training.commands.data import LFW_LICENCE, choose_people
-from crystaledge_training.data.annotations import AnnotatedSet, Split, read_annotations
-from crystaledge_training.phantom.real_scenes import favoured_faces
+from crystaledge_training.data.annotations import Split, read_annotations
 from crystaledge_training.phantom.train import PhantomTrainResult, train
 from crystaledge_training.phantom.train_config import PhantomTrainConfig
 from crystaledge_training.phantom.train_detector import PhantomData, PhantomTrainRequest
@@ -57,9 +56,8 @@ def phantom_data(arguments: Namespace) -> PhantomData:
     """Annotated images of `--data`, faces of `--faces` and backgrounds of `--backgrounds`."""
     training = read_annotations(arguments.data, split=Split.TRAIN)
     validation = read_annotations(arguments.data, split=Split.VALIDATION)
-    favoured = _favoured(arguments, training)
     if arguments.faces is None:
-        return PhantomData(training=training, validation=validation, favoured=favoured)
+        return PhantomData(training=training, validation=validation)
     chosen = choose_people(arguments.faces, arguments.people, lfw_list="peopleDevTrain.txt")
     faces = tuple(path for person in chosen.people.identities for path in person.paths)
     backgrounds = _without_people(arguments.backgrounds)
@@ -68,17 +66,8 @@ def phantom_data(arguments: Namespace) -> PhantomData:
         validation=validation,
         faces=faces,
         backgrounds=backgrounds,
-        favoured=favoured,
         people=len(chosen.people.identities),
     )
-
-
-def _favoured(arguments: Namespace, training: AnnotatedSet) -> tuple[tuple[int, int], ...]:
-    """Faces of `--favour`, which there are too few of."""
-    if arguments.favour is None:
-        return ()
-    chosen = read_annotations(arguments.data, split=Split.TRAIN, category=arguments.favour)
-    return favoured_faces(training, chosen)
 
 
 def _without_people(root: Path) -> tuple[Path, ...]:

@@ -24,15 +24,11 @@ from crystaledge_training.phantom.picture import Boxes, Picture, Pixels, clipped
 _CACHED_BACKGROUNDS = 400
 _FACE_PX = (6.5, 60.0)
 _MOST_FACES = 5
-_EMPTY = 0.12
-"""Share of pictures without a face."""
-_CLUTTERED = 0.3
-"""Share of backgrounds with lamps, signs and letters painted on them."""
 _DECOYS = 0.3
 """Share of pasted things that are no face."""
 _DRAWN = 0.08
 """Share of faces that are drawn, so that the embedded scene, which shows nobody, is seen as well."""
-_MASKED = 0.25
+_MASKED = 0.45
 _COVERED = 0.15
 _WHOLE_CROP = 0.25
 """Share of faces that keep the surroundings they were photographed in."""
@@ -55,11 +51,8 @@ class CompositeScenes:
     def draw(self, random: np.random.Generator) -> Picture:
         """One picture; the same for the same state of `random`."""
         pixels = self.scenery(random, self._size)
-        if random.random() < _CLUTTERED:
-            _clutter(pixels, random)
         boxes: list[NDArray[np.float32]] = []
-        count = 0 if random.random() < _EMPTY else int(random.integers(1, _MOST_FACES + 1))
-        for _ in range(count):
+        for _ in range(random.integers(1, _MOST_FACES + 1)):
             side, place = self._free_place(random, boxes)
             if place is None:
                 continue
@@ -201,33 +194,6 @@ def _cover(crop: Pixels, random: np.random.Generator) -> None:
     axes = (random.uniform(0.1, 0.3, 2) * side).astype(int).tolist()
     colour = random.uniform(0, 255, 3).tolist()
     cv2.ellipse(crop, centre, axes, float(random.uniform(0, 180)), 0, 360, colour, -1, cv2.LINE_AA)
-
-
-def _clutter(pixels: Pixels, random: np.random.Generator) -> None:
-    """Paint small things that are taken for faces: lamps, signs, letters."""
-    side = len(pixels)
-    for _ in range(int(random.integers(1, 6))):
-        x, y = (random.uniform(0, side, 2)).astype(int).tolist()
-        size = int(np.exp(random.uniform(np.log(3.0), np.log(40.0))))
-        colour = random.uniform(0, 255, 3).tolist()
-        kind = int(random.integers(4))
-        if kind == 0:
-            lamp = random.uniform(200, 255, 3).tolist()
-            cv2.circle(pixels, (x, y), max(size // 3, 1), lamp, -1, cv2.LINE_AA)
-        elif kind == 1:
-            cv2.rectangle(pixels, (x, y), (x + size, y + int(size * random.uniform(0.5, 1.5))), colour, -1)
-        elif kind == 2:
-            axes = (max(size // 2, 1), max(int(size * random.uniform(0.3, 0.8)), 1))
-            cv2.ellipse(pixels, (x, y), axes, float(random.uniform(0, 180)), 0, 360, colour, -1, cv2.LINE_AA)
-        if kind >= 2:
-            letters = "".join(random.choice(list("ABEHKMORSWX0368"), 2))
-            cv2.putText(
-                pixels, letters, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size / 40.0, _inverse(colour), 1, cv2.LINE_AA
-            )
-
-
-def _inverse(colour: list[float]) -> list[float]:
-    return [255.0 - value for value in colour]
 
 
 def _texture(random: np.random.Generator, side: int) -> Pixels:

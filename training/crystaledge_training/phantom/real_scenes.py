@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -26,7 +25,6 @@ class RealScenes:
     Args:
         size_px: side of the square pictures.
         mosaic_share: share of pictures that are put together from four.
-        favoured: numbers of images, and of faces in them, that half of the cuts at a face are placed at.
     """
 
     def __init__(
@@ -35,13 +33,11 @@ class RealScenes:
         *,
         size_px: int,
         mosaic_share: float,
-        favoured: Sequence[tuple[int, int]] = (),
     ) -> None:
         self._images = annotated.images
         self._with_faces = [i for i, image in enumerate(self._images) if (~image.ignored).any()]
         self._size = size_px
         self._mosaic = mosaic_share
-        self._favoured = favoured
         self._read = lru_cache(maxsize=_CACHED_IMAGES)(lambda index: _picture(annotated.images[index]))
 
     def draw(self, random: np.random.Generator) -> Picture:
@@ -52,8 +48,6 @@ class RealScenes:
 
     def _face(self, random: np.random.Generator) -> tuple[int, int]:
         """Number of an image and of a face in it."""
-        if self._favoured and random.random() < 0.5:
-            return self._favoured[int(random.integers(len(self._favoured)))]
         index = self._with_faces[int(random.integers(len(self._with_faces)))]
         faces = np.flatnonzero(~self._images[index].ignored)
         return index, int(faces[random.integers(len(faces))])
@@ -74,17 +68,6 @@ class RealScenes:
             centre = random.uniform(0.0, image.size_hw[1]), random.uniform(0.0, image.size_hw[0])
         window = cut(self._read(index), centre_xy=centre, scale=scale, size_hw=(side, side))
         return mirrored(window) if random.random() < 0.5 else window
-
-
-def favoured_faces(annotated: AnnotatedSet, chosen: AnnotatedSet) -> tuple[tuple[int, int], ...]:
-    """Faces of `annotated` that are among those of `chosen`, which has the boxes of one category of the same images."""
-    boxes = {image.path: {tuple(box) for box in image.box_xyxy.tolist()} for image in chosen.images}
-    return tuple(
-        (number, face)
-        for number, image in enumerate(annotated.images)
-        for face, box in enumerate(image.box_xyxy.tolist())
-        if tuple(box) in boxes.get(image.path, set()) and not image.ignored[face]
-    )
 
 
 def _picture(image: AnnotatedImage) -> Picture:

@@ -13,7 +13,7 @@ class PictureConfig:
     """What the training pictures are."""
 
     size_px: int = 128
-    composite_share: float = 0.5
+    composite_share: float = 0.4
     """Share of pictures with pasted faces, where there are any to paste."""
     mosaic_share: float = 0.3
     """Share of the cut-out pictures that are put together from four."""
@@ -23,7 +23,7 @@ class PictureConfig:
 class PhotometricConfig:
     """What a camera does to a picture: ranges and probabilities per picture."""
 
-    brightness: tuple[float, float] = (0.35, 1.35)
+    brightness: tuple[float, float] = (0.6, 1.35)
     contrast: tuple[float, float] = (0.7, 1.3)
     saturation: tuple[float, float] = (0.3, 1.7)
     hue: tuple[float, float] = (-0.03, 0.03)
@@ -44,7 +44,7 @@ class PhantomTrainConfig:
     """Of the image pyramid at inference: one set of weights sees faces of all sizes."""
     pictures: PictureConfig = PictureConfig()
     photometric: PhotometricConfig = PhotometricConfig()
-    epochs: int = 40
+    epochs: int = 50
     """All of the detector; the track cell is trained after them."""
     batches: int = 100
     """Batches an epoch."""

@@ -39,8 +39,6 @@ class PhantomData:
     backgrounds: tuple[Path, ...] = ()
     """Image files without faces to paste them on."""
 
-    favoured: tuple[tuple[int, int], ...] = ()
-    """Numbers of training images and of faces in them that are shown more often."""
     people: int = 0
     """People whose faces are pasted."""
 
@@ -58,7 +56,7 @@ class PhantomData:
             [(i.path.name, i.box_xyxy.tolist(), i.ignored.tolist()) for i in s.images]
             for s in (self.training, self.validation)
         ]
-        return sha256_of(json.dumps([sets, self.favoured, [p.name for p in (*self.faces, *self.backgrounds)]]).encode())
+        return sha256_of(json.dumps([sets, [p.name for p in (*self.faces, *self.backgrounds)]]).encode())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,9 +153,7 @@ def claim(request: PhantomTrainRequest) -> RunFolder:
 def picture_sources(data: PhantomData, config: PhantomTrainConfig) -> list[WeightedSource]:
     """Cuts of real photographs, and composites where there is something to make them of."""
     pictures = config.pictures
-    real = RealScenes(
-        data.training, size_px=pictures.size_px, mosaic_share=pictures.mosaic_share, favoured=data.favoured
-    )
+    real = RealScenes(data.training, size_px=pictures.size_px, mosaic_share=pictures.mosaic_share)
     if not (data.faces and data.backgrounds):
         return [WeightedSource(real, 1.0)]
     composite = CompositeScenes(data.faces, data.backgrounds, size_px=pictures.size_px)
