@@ -41,7 +41,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Bundles:
 def long_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two people who walk to and fro for longer than any of these tests takes."""
     there = [[*a, *b] for a, b in zip(passing(RED, 40, y=30), passing(GREEN, 40, y=160), strict=True)]
-    scenes: list[list[Square]] = [*there, *there[::-1]] * 40
+    scenes: list[list[Square]] = [*there, *there[::-1]] * 25
     return filmed(tmp_path_factory.mktemp("film") / "street.mp4", scenes)
 
 
@@ -93,11 +93,13 @@ def test_sigterm_writes_the_state_file_and_closes_the_recording(
     assert process.returncode == 130
     assert err.strip().splitlines()[-1] == "crystaledge: interrupted"
     pictures, _ = read_back(record)
-    assert 2 < len(pictures) < 3200
+    assert 2 < len(pictures) < 2000
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mp4", "tracks.state"]
     done = cli("run", *bundles, "--source", long_film, "--restore", state, "--frames", 30)
     assert done.status == 0, done.err
-    assert "appeared" not in {json.loads(line)["turn"] for line in done.out.splitlines()}
+    events = [json.loads(line) for line in done.out.splitlines()]
+    # The film begins anew, elsewhere than the run was stopped; numbers of before are not given again.
+    assert not {event["track"] for event in events if event["turn"] == "appeared"} & {0, 1}
 
 
 def test_a_forgotten_person_is_let_go_of_by_a_run_that_goes_on(

@@ -14,7 +14,7 @@ import pytest
 from crystaledge.cli.main import build_parser
 from crystaledge.commands import run as run_command
 from crystaledge.commands import systems as systems_command
-from crystaledge.commands.parsers import face_box, positive
+from crystaledge.commands.parsers import face_box, positive, size_hw
 from crystaledge.commands.verbs import RUN, SYSTEMS
 from crystaledge.errors import DataError, OutputExistsError, StateError, UsageError
 from crystaledge.identity.spec import Stopping
@@ -121,7 +121,8 @@ def test_wrong_arguments_are_refused(tiny_bundle_path: Path, arguments: list[str
 
 
 def test_the_stopping_rule_is_passed_on(tiny_bundle_path: Path) -> None:
-    assert parsed("run", tiny_bundle_path, "--source", "synthetic").stopping is Stopping.SPRT
+    # Where none is named, crops and video have defaults of their own.
+    assert parsed("run", tiny_bundle_path, "--source", "synthetic").stopping is None
     assert parsed("run", tiny_bundle_path, "--source", "synthetic", "--stopping", "velocity").stopping is (
         Stopping.VELOCITY
     )
@@ -136,6 +137,17 @@ def test_boxes_and_counts_are_parsed() -> None:
 def test_what_is_no_box_is_refused(text: str) -> None:
     with pytest.raises(ArgumentTypeError, match="is not X1,Y1,X2,Y2"):
         face_box(text)
+
+
+def test_sizes_are_height_and_width() -> None:
+    assert size_hw("192,320") == (192, 320)
+    assert size_hw("1,65535") == (1, 65_535)
+
+
+@pytest.mark.parametrize("text", ["", "192", "192,320,3", "0,320", "192,-1", "192,65536", "a,b", "1.5,2"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(ArgumentTypeError, match="is not H,W"):
+        size_hw(text)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "", "x"])

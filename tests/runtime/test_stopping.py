@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from crystaledge.identity.decision import MatchDecision, Verdict
 from crystaledge.identity.spec import Stopping
-from crystaledge.identity.stopping import Progress, SequentialTest, SettledState, stopping_rule, wald_thresholds
+from crystaledge.identity.stopping import (
+    LONGEST_TEST,
+    Progress,
+    SequentialTest,
+    SettledState,
+    TruncatedTest,
+    stopping_rule,
+    wald_thresholds,
+)
 from tests.support.manifests import small_decision
 
 SPEC = small_decision(6)
@@ -85,6 +93,24 @@ def test_the_sequential_test_stops_when_the_ratio_leaves_the_interval(
             assert SequentialTest(RULES).verdict(progress(llr=llr, verdict=verdict, still=still)) is expected
 
 
+@pytest.mark.parametrize("llr", [3.0, 2.999, 0.0, -1.999, -2.0, None])
+def test_before_its_end_a_truncated_test_is_walds(llr: float | None) -> None:
+    before = replace(progress(llr=llr), observations=LONGEST_TEST - 1)
+    assert TruncatedTest(RULES).verdict(before) is SequentialTest(RULES).verdict(before)
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_at_its_end_a_truncated_test_takes_the_operating_points_verdict(verdict: Verdict) -> None:
+    for observations in (LONGEST_TEST, LONGEST_TEST + 7):
+        doubtful = replace(progress(llr=0.0, verdict=verdict), observations=observations)
+        assert TruncatedTest(RULES).verdict(doubtful) is verdict
+        # Where the ratio decides, it has the word, whatever the operating point says.
+        certain = replace(progress(llr=3.0, verdict=verdict), observations=observations)
+        assert TruncatedTest(RULES).verdict(certain) is Verdict.SAME
+    nobody = replace(progress(), observations=LONGEST_TEST)
+    assert TruncatedTest(RULES).verdict(nobody) is Verdict.DIFFERENT
+
+
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_a_settled_state_takes_the_operating_points_verdict(verdict: Verdict) -> None:
     rule = SettledState(RULES)
@@ -108,6 +134,7 @@ def test_a_settled_state_without_anybody_enrolled_is_nobody() -> None:
     ("kind", "expected"),
     [
         pytest.param(Stopping.SPRT, SequentialTest, id="sprt"),
+        pytest.param(Stopping.TRUNCATED, TruncatedTest, id="truncated"),
         pytest.param(Stopping.VELOCITY, SettledState, id="velocity"),
     ],
 )

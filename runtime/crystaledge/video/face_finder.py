@@ -20,6 +20,7 @@ from crystaledge.manifest.model import GraphSpec, detection_decision
 from crystaledge.preprocessing.preprocessor import Preprocessor
 from crystaledge.sources.frame import Frame
 from crystaledge.systems.phantom_contract import detector_graphs, track_graph
+from crystaledge.video.face_crop import seen_share
 from crystaledge.video.options import VideoOptions
 from crystaledge.video.track_looks import Looked, TrackLook, TrackLooks
 
@@ -30,7 +31,9 @@ FOUNDING_SHARE = 0.9
 _SAME_FACE_IOU = 0.3
 """A detection that overlaps a predicted box by so much is what the track is looked at in."""
 _VERIFIED_SCORE = 0.6
-"""From here on the track cell alone keeps a track alive that the detector did not see."""
+"""From here on the track cell alone keeps a track alive that the detector did not see, ..."""
+_VERIFIED_SHARE = 0.5
+"""... where so much of its box is in the frame: outside the cell is shown repeated borders, and would never let go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +83,10 @@ class FaceFinder:
         ]
         looked = self.looks.look([look for plan in plans for look in plan])
         finds, start = [], 0
-        for look, plan, e, scale in zip(found, plans, expected, scales, strict=True):
+        for look, plan, e, frame in zip(found, plans, expected, frames, strict=True):
             rows = slice(start, start + len(plan))
             start += len(plan)
-            finds.append(self._judged(look, e, plan, looked.part(rows), scale))
+            finds.append(self._judged(look, e, plan, looked.part(rows), frame))
         return finds
 
     def end(self, track: int) -> None:
@@ -118,10 +121,11 @@ class FaceFinder:
         expected: Expected,
         plan: Sequence[TrackLook],
         looked: Looked,
-        scale: tuple[float, float],
+        frame: Frame,
     ) -> FaceFinds:
         """Detections with scores that heed the track cell, and tracks that it alone has seen."""
-        faces, decision = look.faces, self.decision
+        faces, decision, scale = look.faces, self.decision, self.detector.scale_xy(frame)
+        inside = seen_share(_scaled(looked.box_xyxy, (1.0 / scale[0], 1.0 / scale[1])), frame.pixels.shape[:2])
         adjusted = faces.score.copy()
         verified_boxes, verified_scores = [], []
         for row, planned in enumerate(plan):
@@ -129,6 +133,8 @@ class FaceFinder:
             if planned.track is None:
                 if looked.birth[row] < decision.birth_score:  # goes on with a track at most, founds none
                     adjusted[own] = np.minimum(adjusted[own], decision.low_score)
+            elif inside[row] < _VERIFIED_SHARE:
+                continue
             elif not len(own) and looked.score[row] >= _VERIFIED_SCORE and planned.track in expected.tracks:
                 verified_boxes.append(looked.box_xyxy[row])
                 verified_scores.append(decision.low_score)

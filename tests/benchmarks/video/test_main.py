@@ -76,7 +76,7 @@ def test_a_bundle_without_int8_graphs_says_so(detector_bundle: Bundle, setup: Se
 def test_the_tracker_is_fed_ten_faces() -> None:
     frames = list(tracker_cost.boxes_of(10, 3))
     assert [len(frame) for frame in frames] == [10] * 3
-    assert tracker_cost.measure(faces=10, frames=2, repeats=2).p50_ms.low > 0.0
+    assert tracker_cost.measure(faces=10, frames=2, repeats=2).frames == 2
 
 
 def _bundles(setup: Setup) -> list[str]:

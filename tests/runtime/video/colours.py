@@ -1,4 +1,4 @@
-"""An identity's bundle that knows people by the colour of their square: orthogonal colours, one observation suffices."""
+"""An identity's bundle that knows people by the colour of their square; one observation suffices."""
 
 from __future__ import annotations
 

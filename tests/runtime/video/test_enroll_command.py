@@ -90,8 +90,11 @@ def test_an_enrolment_that_is_refused_leaves_nothing(
     which: str,
     words: list[str],
 ) -> None:
-    pair = [[*a, *b] for a, b in zip(passing(RED, 6, y=30), passing(GREEN, 6, y=160), strict=True)]
-    scenes = {"two faces": pair, "nobody": [[]] * 6}.get(which, passing(RED, 6))
+    scenes = passing(RED, 6)
+    if which == "two faces":
+        scenes = [[*a, *b] for a, b in zip(passing(RED, 6, y=30), passing(GREEN, 6, y=160), strict=True)]
+    if which == "nobody":
+        scenes = [[]] * 6
     film, more = filmed(tmp_path / "film.mp4", scenes), list[object]()
     if which == "no source":
         film = tmp_path / "nowhere.mp4"

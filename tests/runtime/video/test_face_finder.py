@@ -74,9 +74,9 @@ def test_nobody_is_verified_across_a_cut(tmp_path: Path) -> None:
 
 
 def test_a_box_that_is_not_finite_is_an_error_and_no_face(tmp_path: Path) -> None:
-    with VideoPipeline.of(write_detector(tmp_path / "odd.bundle", score=float("nan")), None) as pipeline:
-        with pytest.raises(EngineError, match="not finite"):
-            events_of(pipeline, film(walk((20, 50), (3, 0), 4)))
+    odd = write_detector(tmp_path / "odd.bundle", score=float("nan"))
+    with VideoPipeline.of(odd, None) as pipeline, pytest.raises(EngineError, match="not finite"):
+        events_of(pipeline, film(walk((20, 50), (3, 0), 4)))
 
 
 def test_a_graph_that_finds_nothing_is_refused(squares: Bundle) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 
 from crystaledge.bundle import Bundle
-from crystaledge.errors import CrystalEdgeError, UsageError
+from crystaledge.errors import CrystalEdgeError
 from crystaledge.gallery.consent import Consent
 from crystaledge.gallery.key import MasterKey
 from crystaledge.gallery.store import GalleryStore
@@ -55,9 +54,9 @@ def identified(name: str | None, turn: FaceTurn = FaceTurn.IDENTIFIED) -> FaceEv
 def stores(tmp_path: Path, colours: Bundle) -> Iterator[tuple[GalleryStore, GalleryStore]]:
     """One file as two processes have it open."""
     path, model = tmp_path / "people.db", fingerprint_of(colours)
-    with closing(GalleryStore.open(path, KEY, model, create=True)) as mine:
-        with closing(GalleryStore.open(path, KEY, model, create=False)) as other:
-            yield mine, other
+    opened = [GalleryStore.open(path, KEY, model, create=True) for _ in range(2)]
+    with closing(opened[0]) as mine, closing(opened[1]) as other:
+        yield mine, other
 
 
 @pytest.fixture
@@ -180,17 +179,18 @@ def test_a_gallery_is_of_one_model_and_of_a_bundle_that_tells_people_apart(
     path, environment = tmp_path / "people.db", {"CRYSTALEDGE_GALLERY_KEY": bytes(range(32)).hex()}
     with GalleryStore.open(path, KEY, fingerprint_of(colours), create=True):
         pass
-    with VideoPipeline.of(squares, None) as pipeline, pytest.raises(UsageError, match="tells people apart"):
-        with open_link(path, None, environment, pipeline):
-            pass
     other = write_colours(tmp_path / "other.bundle", checkpoint=b"another")
-    with VideoPipeline.of(squares, other) as pipeline, pytest.raises(CrystalEdgeError, match="mnemosyne"):
-        with open_link(path, None, environment, pipeline):
+    for identity, file, words in (
+        (None, path, "tells people apart"),
+        (other, path, "mnemosyne"),
+        (colours, tmp_path / "none.db", "There is no gallery"),
+    ):
+        with (
+            VideoPipeline.of(squares, identity) as pipeline,
+            pytest.raises(CrystalEdgeError, match=words),
+            open_link(file, None, environment, pipeline),
+        ):
             pass
-    with VideoPipeline.of(squares, colours) as pipeline:
-        with pytest.raises(CrystalEdgeError, match="There is no gallery"):
-            with open_link(tmp_path / "none.db", None, environment, pipeline):
-                pass
-        with open_link(path, None, environment, pipeline) as link:
-            assert isinstance(link, GalleryLink)
-    assert not os.path.exists(tmp_path / "none.db")
+    with VideoPipeline.of(squares, colours) as pipeline, open_link(path, None, environment, pipeline) as link:
+        assert isinstance(link, GalleryLink)
+    assert not (tmp_path / "none.db").exists()

@@ -43,7 +43,8 @@ def test_a_pipeline_is_opened_from_paths_in_any_order(squares: Bundle, colours: 
         assert pipeline.options == VideoOptions()
         # Scores come from the detector's bundle.
         founding = pytest.approx(FOUNDING_SHARE * POINT_SCORE)
-        assert (pipeline.tracker_config.high_score, pipeline.tracker_config.low_score) == (founding, LOW_SCORE)
+        assert pipeline.tracker_config.high_score == founding
+        assert pipeline.tracker_config.low_score == LOW_SCORE
 
 
 def test_the_identitys_options_are_those_of_the_whole() -> None:

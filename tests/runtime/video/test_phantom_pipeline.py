@@ -23,7 +23,7 @@ def test_it_tells_what_the_video_pipeline_tells(squares: Bundle) -> None:
         found = [event for frame in frames for event in pipeline.process(frame)]
     with VideoPipeline.of(squares, None) as video:
         assert found == events_of(video, frames)
-    assert [turn for _, turn, _ in turns(found)] == [FaceTurn.APPEARED, FaceTurn.LOST]  # type: ignore[arg-type]
+    assert [turn for _, turn, _ in turns(found)] == [FaceTurn.APPEARED, FaceTurn.LOST]
 
 
 def test_what_is_about_people_is_refused(squares: Bundle, tmp_path: Path) -> None:

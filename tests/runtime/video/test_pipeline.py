@@ -32,7 +32,9 @@ def lives(pipeline: VideoPipeline) -> tuple[int, ...]:
 
 
 def test_each_square_has_one_track_from_its_third_frame_on(squares: Bundle) -> None:
-    scenes = [[*left, *right] for left, right in zip(walk((4, 8), (2, 0), 20), walk((100, 90), (-2, 0), 20))]
+    scenes = [
+        [*left, *right] for left, right in zip(walk((4, 8), (2, 0), 20), walk((100, 90), (-2, 0), 20), strict=True)
+    ]
     with VideoPipeline.of(squares, None) as pipeline:
         results = [result for frame in film(scenes) for result in pipeline.process([frame])]
     events = [event for result in results for event in result.events]
@@ -165,7 +167,9 @@ def test_who_stands_where_another_one_left_is_not_taken_for_them(squares: Bundle
 
 def three_cameras() -> dict[str, list[list[Square]]]:
     """Films with one, two and no squares."""
-    crossing = [[*a, *b] for a, b in zip(walk((4, 20), (4, 0), 24, RED), walk((100, 84), (-4, 0), 24, BLUE))]
+    crossing = [
+        [*a, *b] for a, b in zip(walk((4, 20), (4, 0), 24, RED), walk((100, 84), (-4, 0), 24, BLUE), strict=True)
+    ]
     return {
         "hall": [*walk((10, 50), (3, 0), 14, RED), *[EMPTY] * 10],
         "door": crossing,
@@ -183,8 +187,8 @@ def test_several_cameras_at_once_tell_what_each_tells_alone(squares: Bundle, col
     films = {name: film(scenes, sequence=name) for name, scenes in three_cameras().items()}
     together: dict[str, list[FaceEvent]] = {name: [] for name in films}
     with VideoPipeline.of(squares, colours) as pipeline:
-        for frames in zip_longest(*films.values()):
-            for result in pipeline.process(frames):
+        for together_now in zip_longest(*films.values()):
+            for result in pipeline.process(list(together_now)):
                 together[result.view.frame.sequence] += result.events
         numbers = {name: {event.track for event in events} for name, events in together.items()}
     assert sum(len(found) for found in numbers.values()) == len(set.union(*numbers.values())) == 4

@@ -11,8 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
-from crystaledge.commands import run_video
+from crystaledge.commands import run_video, video_outputs
 from crystaledge.outputs.view import FrameView, StopShowing
+from crystaledge.sources.feeds import Feeds
+from crystaledge.sources.mailbox import DropPolicy
 from crystaledge.video.pipeline import VideoPipeline
 from tests.runtime.outputs.videos import read_back
 from tests.runtime.sources.scripted import ScriptedCapture
@@ -141,7 +143,7 @@ def test_closing_the_window_ends_the_run_well(
             self.seen = -1
 
     window = Closing()
-    outputs_of = run_video.outputs_of
+    outputs_of = video_outputs.outputs_of
 
     def with_window(*arguments: Any) -> Any:
         sinks, say = outputs_of(*arguments)
@@ -251,7 +253,7 @@ def test_a_camera_that_is_unplugged_ends_the_run_in_one_line(
     monkeypatch.setattr("crystaledge.sources.retry.Retry.delays_s", lambda retry, name: [0.0, 0.0, 0.0])
     times = iter(range(10**6))
     monkeypatch.setattr("crystaledge.sources.clock.ArrivalTime.stamp", lambda clock, position: next(times) / 10)
-    monkeypatch.setattr(run_video, "Feeds", _every_frame(run_video.Feeds))
+    monkeypatch.setattr(run_video, "Feeds", _every_frame(Feeds))
     state = tmp_path / "state"
     assert call("run", *bundle_paths, "--source", "0", "--snapshot", state) == 2
     out, err = capsys.readouterr()
@@ -263,7 +265,6 @@ def test_a_camera_that_is_unplugged_ends_the_run_in_one_line(
 
 def _every_frame(feeds: Any) -> Any:
     """A live feed drops what comes too fast; a scripted one always does."""
-    from crystaledge.sources.mailbox import DropPolicy
 
     def made(sources: Any, **options: Any) -> Any:
         return feeds(sources, policy=lambda source: DropPolicy.EVERY, **options)
