@@ -17,13 +17,8 @@ def iou_matrix(a_xyxy: Array, b_xyxy: Array) -> Array:
     """Intersection over union of every pair: `(N, 4)` and `(M, 4)` to `(N, M)` in [0, 1]; 0 where a union is 0."""
     overlap = _intersections(a_xyxy, b_xyxy)
     union = area(a_xyxy)[:, None] + area(b_xyxy)[None, :] - overlap
-    return _share(overlap, union)
-
-
-def containment_matrix(box_xyxy: Array) -> Array:
-    """Intersection over the smaller area of every pair: `(N, 4)` to `(N, N)` in [0, 1]; 0 where an area is 0."""
-    areas = area(box_xyxy)
-    return _share(_intersections(box_xyxy, box_xyxy), np.minimum(areas[:, None], areas[None, :]))
+    ratio: Array = np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+    return ratio
 
 
 def area(box_xyxy: Array) -> Array:
@@ -41,13 +36,17 @@ def suppress(box_xyxy: Array, score: Array, *, iou: float) -> list[int]:
         iou: a box that overlaps a better one by more than this is dropped, in [0, 1]; so is one that is `CONTAINED`.
     """
     order = np.argsort(-score, kind="stable")
-    same = (iou_matrix(box_xyxy, box_xyxy) > iou) | (containment_matrix(box_xyxy) > CONTAINED)
-    alive = np.ones(len(score), bool)
+    boxes = box_xyxy[order]
+    areas = area(boxes)
+    alive = np.ones(len(order), bool)
     kept: list[int] = []
-    for row in order.tolist():
-        if alive[row]:
+    for place, row in enumerate(order.tolist()):
+        if alive[place]:  # only those that stay are compared with the others
             kept.append(row)
-            alive &= ~same[row]
+            overlap = _intersections(boxes[place : place + 1], boxes)[0]
+            same = overlap > iou * (areas + areas[place] - overlap)
+            same |= overlap > CONTAINED * np.minimum(areas, areas[place])
+            alive &= ~same
     return kept
 
 
@@ -57,8 +56,3 @@ def _intersections(a_xyxy: Array, b_xyxy: Array) -> Array:
     sides = np.maximum(high - low, 0.0)
     overlap: Array = sides[..., 0] * sides[..., 1]
     return overlap
-
-
-def _share(part: Array, whole: Array) -> Array:
-    ratio: Array = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
-    return ratio

@@ -45,7 +45,7 @@ class DetectorConfig:
 
     def __post_init__(self) -> None:
         if min(self.refresh_frames, self.verify_frames) < 1:
-            msg = f"A detector refreshes after {self.refresh_frames} and {self.verify_frames} frames; expected at least 1."
+            msg = f"Intervals of {self.refresh_frames} and {self.verify_frames} frames cannot be; expected at least 1."
             raise UsageError(msg)
 
 
@@ -115,7 +115,8 @@ class Detector:
             view = self.view(frame.sequence)
             age = self._ages[frame.sequence] = self._ages.get(frame.sequence, -1) + 1
             refresh = age % self.config.refresh_frames == 0
-            change = view.take(self._preprocessor.resize(frame.pixels, frame.color), refresh=refresh)
+            resized = self._preprocessor.resize(frame.pixels, frame.color)
+            change = view.take(resized, refresh=refresh, content_hw=self._preprocessor.content_hw(frame.pixels))
             verify = self.config.verify and age % self.config.verify_frames and not (refresh or change.cut)
             wanted = view.wanted(boxes if verify else NO_BOXES)
             for level, stale in enumerate(wanted):

@@ -22,8 +22,8 @@ _FEW = 4
 """Light and noise are measured on every fourth pixel in both directions."""
 MOTION_LEVELS = 64.0
 """Grey levels that count as one in the motion that the track cell is shown."""
-CUT_SHARE = 0.7
-"""Of blocks that change at once when another scene begins; a pan changes fewer at the usual speeds, textures apart."""
+CUT_SHARE, CUT_LEVELS = 0.8, 16.0
+"""Share of blocks that change when another scene begins, and by how much on average: a pan changes many, by less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Change:
     blocks: Mask
     """bool `(h / 4, w / 4)`: blocks of 4 px that were taken over."""
     share: float
-    """Of blocks, 0 to 1."""
+    """Of the blocks that show the frame, 0 to 1."""
     cut: bool
     """So much changed at once that tracks cannot be followed across it."""
 
@@ -66,18 +66,29 @@ class HeldImage:
         self._grain = STRIDE_PX << (octaves - 1)
         self.empty = True
 
-    def take(self, image: Image, *, refresh: bool) -> Change:
-        """Take over what changed in uint8 `(h, w, 3)`, all of it on a refresh or where nothing is held yet."""
+    def take(self, image: Image, *, refresh: bool, content_hw: tuple[int, int] | None = None) -> Change:
+        """Take over what changed in uint8 `(h, w, 3)`, all of it on a refresh or where nothing is held yet.
+
+        Args:
+            content_hw: the part, from the upper left corner, that shows the frame; None for all of it.
+        """
         height, width = image.shape[0] // STRIDE_PX, image.shape[1] // STRIDE_PX
         first, self.empty = self.empty, False
         self.motion[...] = 0.0
         blocks = np.ones((height, width), bool) if first else self._changed(image)
-        share = float(blocks.mean())
+        shown = tuple(slice(-(-size // STRIDE_PX)) for size in content_hw or image.shape[:2])
+        share = float(blocks[shown].mean())
+        cut = not first and share > CUT_SHARE and self._moved_levels(content_hw) > CUT_LEVELS
         if refresh:
             blocks = np.ones((height, width), bool)
         if blocks.any():
             self._hold(image, blocks)
-        return Change(blocks, share, cut=not first and share > CUT_SHARE)
+        return Change(blocks, share, cut)
+
+    def _moved_levels(self, content_hw: tuple[int, int] | None) -> float:
+        """Mean of the differences above the threshold, in grey levels."""
+        height, width = content_hw or self.motion.shape
+        return float(self.motion[:height, :width].mean()) * MOTION_LEVELS
 
     def _changed(self, image: Image) -> Mask:
         current, held = grey(image), grey(self.pixels)
@@ -88,7 +99,8 @@ class HeldImage:
         magnitude = np.abs(light.removed(difference, held))
         moved_of(magnitude, self._noise.threshold, self.motion)
         rows, columns = magnitude.shape[0] // STRIDE_PX, magnitude.shape[1] // STRIDE_PX
-        peaks = magnitude.reshape(rows, STRIDE_PX, columns, STRIDE_PX).max(axis=(1, 3))
+        tall = magnitude.reshape(rows, STRIDE_PX, -1).max(axis=1)
+        peaks = tall.reshape(rows, columns, STRIDE_PX).max(axis=2)
         changed: Mask = peaks > self._noise.threshold
         return changed
 

@@ -104,11 +104,22 @@ def cover(stale: Mask, sizes_hw: Sequence[tuple[int, int]], image_hw: tuple[int,
         stale: bool `(H / 4, W / 4)`.
         sizes_hw: sizes in pixels that there are graphs for; `image_hw` is always one.
     """
-    if not stale.any():
+    count = int(np.count_nonzero(stale))
+    if not count:
         return []
-    whole = [Window(0, 0, image_hw, (0, 0, *stale.shape))]
-    covers = [_greedy(stale, size, image_hw) for size in sizes_hw if size != image_hw and _fits(size, image_hw)]
-    return min([whole, *covers], key=_pixels)
+    best = [Window(0, 0, image_hw, (0, 0, *stale.shape))]
+    for size in sorted(set(sizes_hw), reverse=True):
+        if size != image_hw and _fits(size, image_hw) and count <= _affordable_cells(best, size, image_hw):
+            best = min(best, _greedy(stale, size, image_hw), key=_pixels)
+    return best
+
+
+def _affordable_cells(best: Sequence[Window], size_hw: tuple[int, int], image_hw: tuple[int, int]) -> int:
+    """Cells that windows of a size could settle at most for fewer pixels than the best cover so far."""
+    most = [
+        (size - (0 if size == image else HALO_PX)) // STRIDE_PX for size, image in zip(size_hw, image_hw, strict=True)
+    ]
+    return (_pixels(best) - 1) // (size_hw[0] * size_hw[1]) * most[0] * most[1]
 
 
 def _greedy(stale: Mask, size_hw: tuple[int, int], image_hw: tuple[int, int]) -> list[Window]:

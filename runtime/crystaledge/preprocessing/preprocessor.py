@@ -68,6 +68,10 @@ class Preprocessor:
         """Shape of one tensor row: `(3, height, width)`."""
         return (3, *self.spec.size_hw)
 
+    def content_hw(self, frame: NDArray[np.uint8]) -> tuple[int, int]:
+        """The part of the tensor, from its upper left corner, that shows a frame `(H, W, 3)`."""
+        return content_hw((frame.shape[0], frame.shape[1]), self.spec)
+
     def scale_xy(self, source_hw: tuple[int, int]) -> tuple[float, float]:
         """Pixels of the tensor per pixel of a letterboxed or stretched frame, across and down."""
         height, width = content_hw(source_hw, self.spec)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from crystaledge.detection.boxes import CONTAINED, area, containment_matrix, iou_matrix, suppress
+from crystaledge.detection.boxes import CONTAINED, area, iou_matrix, suppress
 from crystaledge.detection.codec import LARGEST_LOG, decode, logit_of
 
 Array = NDArray[np.float32]
@@ -53,14 +53,6 @@ def test_overlap_is_that_of_each_pair(seed: int, first: int, second: int) -> Non
         assert area(a)[row] == naive_area(a[row])
         for column in range(second):
             assert ratio[row, column] == pytest.approx(naive_iou(a[row], b[column]), abs=1e-6)
-
-
-@given(SEEDS, st.integers(0, 9))
-def test_containment_is_that_of_each_pair(seed: int, count: int) -> None:
-    boxes = some_boxes(seed, count)[0]
-    share = containment_matrix(boxes)
-    expected = [[naive_containment(a, b) for b in boxes] for a in boxes]
-    np.testing.assert_allclose(share, np.array(expected).reshape(count, count), atol=1e-6)
 
 
 @given(SEEDS, st.integers(0, 14), st.sampled_from([0.0, 0.31, 0.52, 1.0]))
