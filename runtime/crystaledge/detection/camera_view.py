@@ -12,7 +12,7 @@ from crystaledge.detection.codec import STRIDE_PX
 from crystaledge.detection.held_image import Change, HeldImage
 from crystaledge.detection.noise import NoiseConfig
 from crystaledge.detection.track_inputs import level_of
-from crystaledge.detection.windows import HALO_CELLS, Window, dilated
+from crystaledge.detection.windows import HALO_CELLS, Window, stale_cells
 
 Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -68,7 +68,7 @@ class CameraView:
             return change
         changed = change.blocks  # a block of one octave is a quarter of a block of the next
         for octave in self.octaves:
-            octave.stale[...] |= dilated(changed, HALO_CELLS)
+            octave.stale[...] |= stale_cells(changed)
             changed = _any_of_four(changed)
         return change
 

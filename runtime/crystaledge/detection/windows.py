@@ -54,14 +54,12 @@ class Window:
         return slice(y1 - row, y2 - row), slice(x1 - column, x2 - column)
 
 
-def stale_cells(changed: Mask) -> Mask:
-    """Cells `(H / 4, W / 4)` that a changed pixel of `(H, W)` can reach.
+def stale_cells(blocks: Mask) -> Mask:
+    """Cells `(h, w)` that a changed pixel of a block of 4 px, one block a cell, can reach.
 
-    The field of cell i is the pixels 4 i - 15 to 4 i + 15, so a pixel of cell c reaches the cells c - 3 to c + 4.
+    The field of cell i is the pixels 4 i - 15 to 4 i + 15, so a pixel of block c reaches the cells c - 3 to c + 4.
     """
-    blocks = changed.reshape(changed.shape[0] // STRIDE_PX, STRIDE_PX, changed.shape[1] // STRIDE_PX, STRIDE_PX)
-    cells: Mask = np.logical_or.reduce(blocks, axis=(1, 3))
-    return dilated(cells, HALO_CELLS)
+    return dilated(blocks, HALO_CELLS)
 
 
 def dilated(cells: Mask, reach: int) -> Mask:

@@ -14,6 +14,7 @@ from crystaledge.detection.codec import logit_of
 from crystaledge.detection.detector import NO_BOXES, Detector, DetectorConfig
 from crystaledge.detection.noise import NoiseConfig
 from crystaledge.detection.spec import DetectionDecision, DetectionPoint
+from crystaledge.detection.track_inputs import level_of
 from crystaledge.detection.windows import HALO_CELLS
 from crystaledge.engine.base import Engine
 from crystaledge.engine.bound_step import BoundStep
@@ -227,11 +228,14 @@ def test_around_an_explained_face_its_centre_alone_is_wanted(box: tuple[int, ...
         octave.stale[...] = random.uniform(size=octave.stale.shape) < stale_share
         wanted = camera.wanted(np.array([box], np.float32))[level]
         cell = 4 << level
-        x1, y1, x2, y2 = (side / cell for side in box)
-        middle_x, middle_y = (x1 + x2) / 2, (y1 + y2) / 2
+        width, height = box[2] - box[0], box[3] - box[1]
+        grown = (box[0] - width / 2, box[1] - height / 2, box[2] + width / 2, box[3] + 1.5 * height)
+        x1, y1, x2, y2 = (side / cell for side in grown)
+        middle_x, middle_y = round((box[0] + box[2]) / 2 / cell), round((box[1] + box[3]) / 2 / cell)
+        own = level_of(np.array(box, np.float32), len(camera.octaves)) == level
         for row, column in np.ndindex(octave.stale.shape):
             around = near(row, y1, y2, HALO_CELLS) and near(column, x1, x2, HALO_CELLS)
-            core = near(row, middle_y, middle_y, 2) and near(column, middle_x, middle_x, 2)
+            core = own and near(row, middle_y, middle_y, 2) and near(column, middle_x, middle_x, 2)
             assert wanted[row, column] == (octave.stale[row, column] and (core or not around))
 
 

@@ -13,7 +13,6 @@ from crystaledge.detection import camera_view, held_image, windows
 from crystaledge.detection.camera_view import BOX, LOGIT, Octave
 from crystaledge.detection.codec import decode, logit_of
 from crystaledge.detection.detector import Detector, DetectorConfig
-from crystaledge.detection.held_image import Change
 from crystaledge.detection.windows import HALO_PX, Window
 from tests.runtime.detection.networks import decision, detector, frame, texture
 from tests.runtime.detection.stories import EVENTS, SIZES, Event, difference, play
@@ -149,8 +148,8 @@ def _plant_shifted_paste(patch: pytest.MonkeyPatch) -> None:
 
 
 def _plant_shifted_change(patch: pytest.MonkeyPatch) -> None:
-    right = Change.pixels.fget  # type: ignore[attr-defined]  # a property
-    patch.setattr(Change, "pixels", property(lambda self: np.roll(right(self), 4, axis=1)))
+    right = windows.stale_cells
+    patch.setattr(camera_view, "stale_cells", lambda blocks: right(np.roll(blocks, 1, axis=1)))
 
 
 def _plant_shifted_halving(patch: pytest.MonkeyPatch) -> None:
@@ -162,7 +161,7 @@ def _plant_forgotten_octave(patch: pytest.MonkeyPatch) -> None:
     right = windows.stale_cells
 
     def only_the_first(changed: windows.Mask) -> windows.Mask:
-        return right(changed) if len(changed) == 128 else np.zeros((len(changed) // 4, len(changed) // 4), bool)
+        return right(changed) if len(changed) == 32 else np.zeros_like(changed)
 
     patch.setattr(camera_view, "stale_cells", only_the_first)
 
