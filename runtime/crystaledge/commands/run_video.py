@@ -8,6 +8,7 @@ import time
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -58,7 +59,8 @@ def run(arguments: Namespace, bundles: Sequence[Bundle]) -> Outcome:
         try:
             for results in _results(pipeline, feeds, arguments.frames):
                 for result in results:
-                    sinks.show(result.view)
+                    dropped = feeds.dropped_since(result.view.frame.sequence)
+                    sinks.show(replace(result.view, dropped_frames=dropped) if dropped else result.view)
                     if link is not None:
                         for event in result.events:
                             link.note(event)

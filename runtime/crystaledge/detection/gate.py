@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from crystaledge.detection.noise import Light, NoiseConfig, NoiseModel
 
-_MEASURED_EVERY = 16
+_MEASURED_EVERY, _ASKED_EVERY = 16, 4
 _FEW = 2
 """Light and noise are measured on every second sample in both directions."""
 _GREEN = 1
@@ -41,6 +41,7 @@ class MotionGate:
         self._reference: NDArray[np.int16] | None = None
         self._last: NDArray[np.int16] | None = None
         self._asked = 0
+        self._moving = False
 
     def moved(self, pixels: NDArray[np.uint8]) -> bool:
         """Whether uint8 `(H, W, 3)` differs from the last processed frame beyond noise and light."""
@@ -54,7 +55,10 @@ class MotionGate:
         quiet = max(int(difference.max()), -int(difference.min())) <= self._noise.threshold
         if quiet and self._asked % _MEASURED_EVERY:
             return False
-        return self._moved_in(difference.astype(np.float32), self._reference.astype(np.float32))
+        if self._moving and not quiet and self._asked % _ASKED_EVERY:
+            return True  # what moved a frame ago moves on; a change of light ends with the frame that it came with
+        self._moving = self._moved_in(difference.astype(np.float32), self._reference.astype(np.float32))
+        return self._moving
 
     def _moved_in(self, difference: NDArray[np.float32], reference: NDArray[np.float32]) -> bool:
         few = difference[::_FEW, ::_FEW], reference[::_FEW, ::_FEW]

@@ -52,6 +52,8 @@ class Feeds:
         self._names = SequenceNames(sources)
         self._say = say
         self._failures: list[CrystalEdgeError] = []
+        self._sources: dict[str, int] = {}
+        self._told = [0] * len(sources)
         self._changed = threading.Condition()
         self._feeds = tuple(
             Feed(source, policy=policy(source), capacity=capacity, changed=self._changed) for source in sources
@@ -72,6 +74,15 @@ class Feeds:
         """Of each feed, in the order of the sources."""
         return tuple(feed.counters for feed in self._feeds)
 
+    def dropped_since(self, sequence: str) -> int:
+        """Frames of the source of a sequence that were dropped since this was last asked; 0 for an unknown one."""
+        number = self._sources.get(sequence)
+        if number is None:
+            return 0
+        total = self._feeds[number].counters.dropped
+        fresh, self._told[number] = total - self._told[number], total
+        return fresh
+
     def gather(self, timeout_s: float = 1.0) -> list[Frame]:
         """At most one frame of each feed, in the order of the sources.
 
@@ -85,7 +96,9 @@ class Feeds:
         """
         self._await(timeout_s)
         found = ((number, self._poll(feed)) for number, feed in enumerate(self._feeds))
-        return [self._names.renamed(number, frame) for number, frame in found if frame is not None]
+        frames = [(number, self._names.renamed(number, frame)) for number, frame in found if frame is not None]
+        self._sources.update({frame.sequence: number for number, frame in frames})
+        return [frame for _, frame in frames]
 
     def __iter__(self) -> Iterator[list[Frame]]:
         """What `gather` finds, without empty lists, up to the end, and then close; raises as `gather` does."""

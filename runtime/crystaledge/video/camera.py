@@ -51,6 +51,8 @@ class Camera:
     """As of the last processed frame; a still frame shows the same."""
     still_s: float | None = None
     """Time of the last frame in which nothing moved since then."""
+    settled: bool = True
+    """Whether every live track is in view and somebody; others are confirmed, lost or ended by time alone."""
     processed_s: float = _UNSEEN
     now_s: float = 0.0
 
@@ -69,12 +71,11 @@ class Camera:
         """Whether a frame is worth processing: something moved, a track is in doubt, or it was long ago."""
         moved = self.gate is None or self.gate.moved(frame.pixels)
         # A clock that jumps back makes the last look lie in the future.
-        return moved or not self._is_settled or not 0.0 <= self.now_s - self.processed_s < look_again_s
+        return moved or not self.settled or not 0.0 <= self.now_s - self.processed_s < look_again_s
 
-    @property
-    def _is_settled(self) -> bool:
-        """Whether every live track is in view and somebody; others are confirmed, lost or ended by time alone."""
-        return all(self.tracker.stage(track) == Stage.CONFIRMED for track in self.tracker.live)
+    def settle(self) -> None:
+        """After the tracker's turn: see `settled`."""
+        self.settled = all(self.tracker.stage(track) == Stage.CONFIRMED for track in self.tracker.live)
 
     def processed(self) -> None:
         """The frame that arrived last is being processed."""

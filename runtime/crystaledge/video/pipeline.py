@@ -226,6 +226,7 @@ class VideoPipeline:
 
     def _view(self, camera: Camera, frame: Frame, find: FaceFinds, marks: tuple[float, ...]) -> FrameView:
         camera.views = tuple(self._track_views(camera))
+        camera.settle()
         spans = zip((Stage.GATE, Stage.DETECT, Stage.TRACK, Stage.EMBED), marks, marks[1:], strict=False)
         return FrameView(
             frame=frame,

@@ -199,3 +199,14 @@ def test_sources_that_make_no_sense_are_refused(count: int) -> None:
         Feeds([ListSource(1)] * count)
     assert f"got {count} sources" in message_of(raised)
     assert running() == 0
+
+
+def test_dropped_frames_are_told_once_and_by_their_source() -> None:
+    feeds = Feeds([ListSource(40, name="door"), ListSource(3, name="yard")], policy=latest)
+    told = {"door": 0, "yard": 0}
+    for frames in feeds:
+        for frame in frames:
+            told[frame.sequence] += feeds.dropped_since(frame.sequence)
+    told = {name: count + feeds.dropped_since(name) for name, count in told.items()}
+    assert [told["door"], told["yard"]] == [counters.dropped for counters in feeds.counters]
+    assert feeds.dropped_since("door") == feeds.dropped_since("nowhere") == 0

@@ -30,6 +30,7 @@ def camera_with(frames: int, *, missing: int = 0) -> Camera:
         camera.processed()
         camera.detections = detections(BOX) if index < frames else detections()
         camera.notice(camera.tracker.update(camera.detections, camera.now_s))
+        camera.settle()
     return camera
 
 
