@@ -16,7 +16,7 @@ from crystaledge.detections import Detections
 from crystaledge.errors import CrystalEdgeError, DataError, UsageError
 from crystaledge.identity.decision import Decider, Verdict
 from crystaledge.identity.matching import match_scores, unit_rows
-from crystaledge.identity.spec import IdentityDecision, Stopping
+from crystaledge.identity.spec import Stopping
 from crystaledge.locate import FixedBox
 from crystaledge.manifest.model import MANIFEST_NAME
 from crystaledge.pipeline import Pipeline, PipelineOptions
@@ -383,7 +383,7 @@ def test_an_exported_bundle_runs(bundle_path: Path) -> None:
 
 
 def test_the_decision_of_the_tiny_bundle_is_the_one_assumed_here(tiny_bundle_path: Path) -> None:
-    decision: IdentityDecision = Bundle.open(tiny_bundle_path).manifest.decision
+    decision = Bundle.open(tiny_bundle_path).manifest.decision
     assert decision == SPEC
 
 
