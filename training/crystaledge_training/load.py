@@ -8,9 +8,13 @@ import torch
 from torch import nn
 
 from crystaledge.errors import DataError
+from crystaledge.system import System
 from crystaledge_training.checkpoint import Checkpoint
+from crystaledge_training.mnemosyne.config import MnemosyneConfig
+from crystaledge_training.phantom.config import PhantomConfig
 
 Network = TypeVar("Network", bound=nn.Module)
+Config = TypeVar("Config", MnemosyneConfig, PhantomConfig)
 
 
 def load_weights(network: Network, checkpoint: Checkpoint) -> Network:
@@ -29,3 +33,16 @@ def load_weights(network: Network, checkpoint: Checkpoint) -> Network:
         msg = f"The checkpoint's tensor {damaged[0]!r} holds values that are not finite; train again."
         raise DataError(msg)
     return network
+
+
+def config_of(checkpoint: Checkpoint, system: System, kind: type[Config]) -> Config:
+    """The network sizes of a checkpoint of one system.
+
+    Raises:
+        DataError: it is of another system.
+    """
+    record = checkpoint.record
+    if record.system is not system or not isinstance(record.network, kind):
+        msg = f"The checkpoint is of {record.system.value}, not of {system.value}."
+        raise DataError(msg)
+    return record.network

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -21,6 +21,7 @@ from crystaledge.jsonio import encode
 from crystaledge.locate import FixedBox
 from crystaledge.pipeline import Pipeline, PipelineOptions
 from crystaledge.scene.scene import SceneConfig, SyntheticSource
+from crystaledge.sources.by_sequence import by_sequence
 from crystaledge.sources.frame import Frame, Source
 from crystaledge.sources.open import SYNTHETIC, open_gallery, open_source
 
@@ -69,22 +70,10 @@ def _enrolment_scene() -> SceneConfig:
 
 def _enroll(pipeline: Pipeline, source: Source) -> None:
     people = 0
-    for name, frames in _by_sequence(source):
+    for name, frames in by_sequence(source):
         pipeline.enroll(name, frames)
         people += 1
     talk(f"enrolled {people} people, in memory only")
-
-
-def _by_sequence(source: Source) -> Iterator[tuple[str, list[Frame]]]:
-    name, frames = "", list[Frame]()
-    for frame in source:
-        if frames and frame.sequence != name:
-            yield name, frames
-            frames = []
-        name = frame.sequence
-        frames.append(frame)
-    if frames:
-        yield name, frames
 
 
 def _follow(pipeline: Pipeline, frames: Iterable[Frame], *, keep: bool) -> list[Any]:

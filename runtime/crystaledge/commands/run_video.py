@@ -24,6 +24,7 @@ from crystaledge.jsonio import encode
 from crystaledge.outputs.json_lines import JsonLines
 from crystaledge.outputs.view import StopShowing
 from crystaledge.scene.crowd import CrowdConfig, CrowdSource
+from crystaledge.sources.by_sequence import by_sequence
 from crystaledge.sources.feeds import Feeds
 from crystaledge.sources.frame import Frame, Source
 from crystaledge.sources.names import NamedSource, SequenceNames
@@ -151,16 +152,4 @@ def _people(arguments: Namespace) -> Iterator[tuple[str, list[Frame]]]:
         for number in range(config.people):
             yield f"person{number:02d}", list(CrowdSource(config, only=number, sequence="enrolment"))
     if arguments.gallery is not None:
-        yield from _by_sequence(open_gallery(arguments.gallery))
-
-
-def _by_sequence(source: Source) -> Iterator[tuple[str, list[Frame]]]:
-    name, frames = "", list[Frame]()
-    for frame in source:
-        if frames and frame.sequence != name:
-            yield name, frames
-            frames = []
-        name = frame.sequence
-        frames.append(frame)
-    if frames:
-        yield name, frames
+        yield from by_sequence(open_gallery(arguments.gallery))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from crystaledge.errors import DataError
 from crystaledge.system import System
 from crystaledge_training.checkpoint import Checkpoint
-from crystaledge_training.load import load_weights
+from crystaledge_training.load import config_of, load_weights
 from crystaledge_training.mnemosyne.config import MnemosyneConfig
 from crystaledge_training.mnemosyne.network import Mnemosyne
 
@@ -16,11 +15,7 @@ def mnemosyne_config(checkpoint: Checkpoint) -> MnemosyneConfig:
     Raises:
         DataError: it is of another system.
     """
-    record = checkpoint.record
-    if record.system is not System.MNEMOSYNE or not isinstance(record.network, MnemosyneConfig):
-        msg = f"The checkpoint is of {record.system.value}, not of {System.MNEMOSYNE.value}."
-        raise DataError(msg)
-    return record.network
+    return config_of(checkpoint, System.MNEMOSYNE, MnemosyneConfig)
 
 
 def mnemosyne_from_checkpoint(checkpoint: Checkpoint) -> Mnemosyne:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from crystaledge.errors import DataError
 from crystaledge.system import System
 from crystaledge_training.checkpoint import Checkpoint
-from crystaledge_training.load import load_weights
+from crystaledge_training.load import config_of, load_weights
 from crystaledge_training.phantom.config import PhantomConfig
 from crystaledge_training.phantom.network import Phantom
 
@@ -16,11 +15,7 @@ def phantom_config(checkpoint: Checkpoint) -> PhantomConfig:
     Raises:
         DataError: it is of another system.
     """
-    record = checkpoint.record
-    if record.system is not System.PHANTOM or not isinstance(record.network, PhantomConfig):
-        msg = f"The checkpoint is of {record.system.value}, not of {System.PHANTOM.value}."
-        raise DataError(msg)
-    return record.network
+    return config_of(checkpoint, System.PHANTOM, PhantomConfig)
 
 
 def phantom_from_checkpoint(checkpoint: Checkpoint) -> Phantom:
