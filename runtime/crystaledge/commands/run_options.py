@@ -42,7 +42,9 @@ def configure_run(parser: ArgumentParser) -> None:
     _state(parser)
     engine = parser.add_argument_group("which graph runs")
     engine.add_argument(
-        "--graph", metavar="NAME", help="graph of the bundle (default: the one that `bench` chose, else the float one)"
+        "--graph",
+        metavar="NAME",
+        help="graph of the bundle, of the detector where there is one (default: what `bench` chose, else float)",
     )
     engine.add_argument(
         "--unverified", action="store_true", help="run it though no passed verification is on record; never deploy so"
@@ -68,7 +70,9 @@ def _what_is_looked_at(parser: ArgumentParser) -> None:
         metavar="X1,Y1,X2,Y2",
         help="without a detector: where the face is, as shares of the frame (default: the whole frame)",
     )
-    source.add_argument("--frames", type=positive, metavar="N", help="stop after N frames of each source")
+    source.add_argument(
+        "--frames", type=positive, metavar="N", help="stop after N rounds, each a frame of every source that has one"
+    )
     source.add_argument("--no-gate", action="store_true", help="process every frame, whether or not something moved")
 
 

@@ -10,18 +10,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from crystaledge.bundle import Bundle
 from crystaledge.cli.verb import Outcome, talk
 from crystaledge.commands.engines import engine_options
 from crystaledge.commands.run_options import CROPS_ONLY, PEOPLE_ONLY, refuse_options
 from crystaledge.commands.video_outputs import outputs_of
-from crystaledge.errors import UsageError
+from crystaledge.errors import DataError, UsageError
 from crystaledge.extras import load
 from crystaledge.files import refuse_existing_file
 from crystaledge.jsonio import encode
 from crystaledge.outputs.json_lines import JsonLines
+from crystaledge.outputs.sinks import Sinks
 from crystaledge.outputs.view import StopShowing
 from crystaledge.scene.crowd import CrowdConfig, CrowdSource
 from crystaledge.sources.by_sequence import by_sequence
@@ -29,13 +30,21 @@ from crystaledge.sources.feeds import Feeds
 from crystaledge.sources.frame import Frame, Source
 from crystaledge.sources.names import NamedSource, SequenceNames
 from crystaledge.sources.open import SYNTHETIC, open_gallery, open_source
+from crystaledge.video.events import FaceEvent
 from crystaledge.video.opening import by_role
 from crystaledge.video.options import VideoOptions
 from crystaledge.video.pipeline import VideoPipeline
-from crystaledge.video.result import FrameResult
 from crystaledge.video.snapshot import restore_video, save_video
 
 _ENROLMENT_FRAMES = 24
+
+
+class GalleryNotes(Protocol):
+    """What a run needs of the gallery on disk; `crystaledge.video.gallery_link.GalleryLink` is it."""
+
+    def note(self, event: FaceEvent, /) -> None: ...
+
+    def refresh(self) -> bool: ...
 
 
 def run(arguments: Namespace, bundles: Sequence[Bundle]) -> Outcome:
@@ -45,36 +54,60 @@ def run(arguments: Namespace, bundles: Sequence[Bundle]) -> Outcome:
         refuse_options(arguments, PEOPLE_ONLY, why="needs a bundle that tells people apart beside the detector's")
     _refuse_contradictions(arguments)
     sources = [_source(name) for name in arguments.source]
-    events: list[Any] = []
     with ExitStack() as stack:
         pipeline = stack.enter_context(VideoPipeline.open(bundles, _options(arguments)))
         link = _gallery(arguments, pipeline, stack)
         if arguments.restore is not None:
             restore_video(pipeline, arguments.restore)
-        lines = None if arguments.json else JsonLines(sys.stdout)
         sinks, say = outputs_of(arguments, stack, _cameras(sources))
         feeds = stack.enter_context(Feeds(sources, say=say))
         if arguments.snapshot is not None:
             stack.callback(save_video, pipeline, arguments.snapshot)
-        saver = _Saver(arguments)
-        try:
-            for results in _results(pipeline, feeds, arguments.frames):
-                for result in results:
-                    dropped = feeds.dropped_since(result.view.frame.sequence)
-                    sinks.show(replace(result.view, dropped_frames=dropped) if dropped else result.view)
-                    if link is not None:
-                        for event in result.events:
-                            link.note(event)
-                    if lines is None:
-                        events += [encode(event) for event in result.events]
-                    else:
-                        lines.write(result.events)
-                if link is not None:
-                    link.refresh()
-                saver.save(pipeline)
-        except StopShowing:
-            pass
-    return Outcome(text="", data={"events": events})
+        told = _Told(None if arguments.json else JsonLines(sys.stdout), link)
+        _follow(pipeline, feeds, sinks, told, _Saver(arguments), rounds=arguments.frames)
+    return Outcome(text="", data={"events": told.kept})
+
+
+def _follow(
+    pipeline: VideoPipeline, feeds: Feeds, sinks: Sinks, told: _Told, saver: _Saver, *, rounds: int | None
+) -> None:
+    """Until the sources have ended, so many rounds are over, or somebody closes the window."""
+    try:
+        for frames in islice(iter(feeds), rounds):
+            for result in pipeline.process(frames):
+                dropped = feeds.dropped_since(result.view.frame.sequence)
+                sinks.show(replace(result.view, dropped_frames=dropped) if dropped else result.view)
+                told.tell(result.events)
+            told.refresh()
+            saver.save(pipeline)
+            if not feeds.ended:  # what is alive at the very end may go on from a state file
+                for sequence in feeds.finished():
+                    told.tell(pipeline.forget_camera(sequence))
+    except StopShowing:
+        pass
+
+
+class _Told:
+    """Where events go: out, or into one JSON object, and recognitions into the gallery's audit."""
+
+    def __init__(self, lines: JsonLines | None, link: GalleryNotes | None) -> None:
+        self.kept: list[Any] = []
+        self._lines, self._link = lines, link
+
+    def tell(self, events: Sequence[FaceEvent]) -> None:
+        """Tell of the turns of one frame."""
+        if self._link is not None:
+            for event in events:
+                self._link.note(event)
+        if self._lines is None:
+            self.kept += [encode(event) for event in events]
+        else:
+            self._lines.write(events)
+
+    def refresh(self) -> None:
+        """Take over who was enrolled or forgotten elsewhere."""
+        if self._link is not None:
+            self._link.refresh()
 
 
 class _Saver:
@@ -89,11 +122,6 @@ class _Saver:
         if self._every_s is not None and time.monotonic() - self._saved_s >= self._every_s:
             save_video(pipeline, self._path)
             self._saved_s = time.monotonic()
-
-
-def _results(pipeline: VideoPipeline, feeds: Feeds, limit: int | None) -> Iterator[list[FrameResult]]:
-    for frames in islice(iter(feeds), limit):
-        yield pipeline.process(frames)
 
 
 def _options(arguments: Namespace) -> VideoOptions:
@@ -133,17 +161,23 @@ def _cameras(sources: Sequence[Source]) -> list[str]:
     return [names.name_of(number, one.name) for number, one in enumerate(sources) if isinstance(one, NamedSource)]
 
 
-def _gallery(arguments: Namespace, pipeline: VideoPipeline, stack: ExitStack) -> Any:
+def _gallery(arguments: Namespace, pipeline: VideoPipeline, stack: ExitStack) -> GalleryNotes | None:
     """Enrol whom the options name; returns the link to a gallery on disk, if one is named."""
-    people = list(_people(arguments))
-    for name, frames in people:
-        pipeline.enroll(name, frames)
+    people = 0
+    for name, frames in _people(arguments):
+        try:
+            pipeline.enroll(name, frames)
+        except DataError as error:
+            msg = f"Cannot enrol {name!r}: {error}"
+            raise DataError(msg) from error
+        people += 1
     if people:
-        talk(f"enrolled {len(people)} people, in memory only")
+        talk(f"enrolled {people} people, in memory only")
     if arguments.gallery_db is None:
         return None
     made: Any = load("crystaledge.video.gallery_opening:open_link", extra="gallery", purpose="A gallery on disk")
-    return stack.enter_context(made(arguments.gallery_db, arguments.key_file, os.environ, pipeline))
+    link: GalleryNotes = stack.enter_context(made(arguments.gallery_db, arguments.key_file, os.environ, pipeline))
+    return link
 
 
 def _people(arguments: Namespace) -> Iterator[tuple[str, list[Frame]]]:

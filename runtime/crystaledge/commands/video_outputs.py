@@ -27,20 +27,25 @@ def outputs_of(
     """
     privacy = Privacy.PIXELATE if arguments.pixelate else Privacy.SHOW
     sinks: list[Sink] = []
+
+    def add(sink: Sink) -> None:  # closed whatever happens to the ones after it
+        stack.callback(sink.close)
+        sinks.append(sink)
+
     say: Callable[[str], None] = talk
-    if arguments.live or sys.stderr.isatty():
+    if arguments.live:
         line = LiveLine(sys.stderr)
-        sinks.append(line)
+        add(line)
         say = line.say
     if arguments.record is not None:
         recorder = _made("record:Recorder", "vision", "Recording")
-        sinks.append(recorder(arguments.record, say=say, force=arguments.force, privacy=privacy))
+        add(recorder(arguments.record, say=say, force=arguments.force, privacy=privacy))
     if arguments.show:
-        sinks.append(_made("window:Window", "vision", "A window")(cameras=cameras, privacy=privacy))
+        add(_made("window:Window", "vision", "A window")(cameras=cameras, privacy=privacy))
     if arguments.metrics is not None:
         metrics = _made("metrics:Metrics", "metrics", "Serving metrics")(arguments.metrics, cameras=cameras)
         say(f"metrics at http://127.0.0.1:{metrics.port}/metrics")
-        sinks.append(metrics)
+        add(metrics)
     together = Sinks(sinks, say=say)
     stack.callback(together.close)
     return together, say

@@ -54,6 +54,7 @@ class MotionGate:
         # Nearly always the end of it where nothing moves; now and then the noise is measured all the same.
         quiet = max(int(difference.max()), -int(difference.min())) <= self._noise.threshold
         if quiet and self._asked % _MEASURED_EVERY:
+            self._moving = False
             return False
         if self._moving and not quiet and self._asked % _ASKED_EVERY:
             return True  # what moved a frame ago moves on; a change of light ends with the frame that it came with

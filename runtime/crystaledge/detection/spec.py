@@ -40,7 +40,7 @@ class DetectionDecision:
     smallest_face_px: Annotated[float, Bounds(1.0, 1e4)]
     """Square root of the area, in pixels of the network's input; what the figures hold for."""
     track_score: Share
-    """A track that is looked at and scores below this is not a face any more."""
+    """From here on the track cell alone keeps a track alive that the detector did not see."""
     birth_score: Share
     """A detection whose patch scores below this founds no track."""
     calibrated_on: str

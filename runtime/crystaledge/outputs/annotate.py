@@ -40,7 +40,8 @@ def annotated(view: FrameView, *, privacy: Privacy = Privacy.SHOW) -> NDArray[np
     """
     picture = _bgr_copy(view)
     if privacy is Privacy.PIXELATE:
-        pixelate(picture, (track.box_xyxy for track in view.tracks if not track.identified))
+        unknown = (track.box_xyxy for track in view.tracks if not track.identified)
+        pixelate(picture, (*unknown, *view.hidden_xyxy))
     pen = _pen(picture)
     shown = [(track, box) for track in view.tracks if (box := _visible(track.box_xyxy, picture, pen)) is not None]
     for track, box in shown:

@@ -85,6 +85,8 @@ class FrameView:
     latency_ms: float
     """Of the whole frame, from its arrival to this view."""
     stages: tuple[StageTime, ...] = ()
+    hidden_xyxy: tuple[tuple[float, float, float, float], ...] = ()
+    """Where faces may be that no shown track stands for: candidates, newcomers, and predicted places."""
     dropped_frames: int = 0
     """Frames of this sequence that were dropped between its last view and this one."""
 

@@ -53,6 +53,7 @@ class Feeds:
         self._say = say
         self._failures: list[CrystalEdgeError] = []
         self._sources: dict[str, int] = {}
+        self._latest: dict[int, str] = {}
         self._told = [0] * len(sources)
         self._changed = threading.Condition()
         self._feeds = tuple(
@@ -73,6 +74,15 @@ class Feeds:
     def counters(self) -> tuple[FeedCounters, ...]:
         """Of each feed, in the order of the sources."""
         return tuple(feed.counters for feed in self._feeds)
+
+    def finished(self) -> list[str]:
+        """Sequences that will show no frame any more, each told once: their source has ended, or shows another one."""
+        done = [
+            name for name, number in self._sources.items() if self._feeds[number].ended or self._latest[number] != name
+        ]
+        for name in done:
+            del self._sources[name]
+        return done
 
     def dropped_since(self, sequence: str) -> int:
         """Frames of the source of a sequence that were dropped since this was last asked; 0 for an unknown one."""
@@ -97,7 +107,9 @@ class Feeds:
         self._await(timeout_s)
         found = ((number, self._poll(feed)) for number, feed in enumerate(self._feeds))
         frames = [(number, self._names.renamed(number, frame)) for number, frame in found if frame is not None]
-        self._sources.update({frame.sequence: number for number, frame in frames})
+        for number, frame in frames:
+            self._sources[frame.sequence] = number
+            self._latest[number] = frame.sequence
         return [frame for _, frame in frames]
 
     def __iter__(self) -> Iterator[list[Frame]]:

@@ -20,7 +20,9 @@ class PhantomPipeline(Pipeline):
     """Runs a Phantom bundle on one frame at a time; each sequence is a camera."""
 
     def __init__(self, bundle: Bundle, options: PipelineOptions) -> None:
-        chosen = VideoOptions(engine=options.engine, unverified=options.unverified, say=options.say)
+        chosen = VideoOptions(
+            engine=options.engine, graph=options.graph, unverified=options.unverified, say=options.say
+        )
         self.bundle = bundle
         self._video = VideoPipeline.of(bundle, None, chosen)
 

@@ -20,6 +20,7 @@ from crystaledge.tracking.update import Update
 from crystaledge.video.face_finder import Expected
 from crystaledge.video.options import VideoOptions
 
+Box = tuple[float, float, float, float]
 _UNSEEN = -1e9
 _OWN_IOU = 0.3
 
@@ -53,6 +54,10 @@ class Camera:
     """Time of the last frame in which nothing moved since then."""
     settled: bool = True
     """Whether every live track is in view and somebody; others are confirmed, lost or ended by time alone."""
+    hidden: tuple[Box, ...] = ()
+    """Where faces may be that `views` does not show, as of the last processed frame."""
+    frame: int = 0
+    """Index of the frame that arrived last."""
     processed_s: float = _UNSEEN
     now_s: float = 0.0
 
@@ -64,6 +69,7 @@ class Camera:
 
     def arrive(self, frame: Frame, *, frames_per_s: float) -> float:
         """Time of a frame; sources without a clock have one that counts frames."""
+        self.frame = frame.index
         self.now_s = frame.index / frames_per_s if frame.time_s is None else frame.time_s
         return self.now_s
 
@@ -126,6 +132,12 @@ class Camera:
         for row, track in enumerate(update.numbers.tolist()):
             if track >= 0:
                 self.show(track, self.detections.box_xyxy[row])
+
+    def candidates(self) -> tuple[Box, ...]:
+        """Boxes of everything that was taken for a face, and where those who are not seen should be."""
+        found = [] if self.detections is None else self.detections.box_xyxy.tolist()
+        boxes = (*found, *self.tracker.predict(self.now_s).tolist())
+        return tuple((x1, y1, x2, y2) for x1, y1, x2, y2 in boxes)
 
     def forget(self, track: int) -> None:
         """A track is over."""

@@ -66,7 +66,7 @@ class FaceFinder:
         manifest = bundle.manifest
         self.decision = detection_decision(manifest.decision, where=str(bundle.path))
         self.founding_score = FOUNDING_SHARE * self.decision.point.score
-        like = None if options.graph is None else bundle.graph(options.graph)
+        like = _named_or_chosen(bundle, options)
         engines = {size: _engine(bundle, graph, options) for size, graph in detector_graphs(manifest, like).items()}
         self.detector = Detector(engines, Preprocessor(manifest.preprocessing), self.decision, options.detector)
         self.looks = TrackLooks(_engine(bundle, track_graph(manifest), options))
@@ -83,10 +83,10 @@ class FaceFinder:
         ]
         looked = self.looks.look([look for plan in plans for look in plan])
         finds, start = [], 0
-        for look, plan, e, frame in zip(found, plans, expected, frames, strict=True):
+        for look, plan, frame in zip(found, plans, frames, strict=True):
             rows = slice(start, start + len(plan))
             start += len(plan)
-            finds.append(self._judged(look, e, plan, looked.part(rows), frame))
+            finds.append(self._judged(look, plan, looked.part(rows), frame))
         return finds
 
     def end(self, track: int) -> None:
@@ -118,7 +118,6 @@ class FaceFinder:
     def _judged(
         self,
         look: Look,
-        expected: Expected,
         plan: Sequence[TrackLook],
         looked: Looked,
         frame: Frame,
@@ -135,7 +134,7 @@ class FaceFinder:
                     adjusted[own] = np.minimum(adjusted[own], decision.low_score)
             elif inside[row] < _VERIFIED_SHARE:
                 continue
-            elif not len(own) and looked.score[row] >= _VERIFIED_SCORE and planned.track in expected.tracks:
+            elif not len(own) and looked.score[row] >= decision.track_score:
                 verified_boxes.append(looked.box_xyxy[row])
                 verified_scores.append(decision.low_score)
         everything = np.concatenate([faces.box_xyxy, np.array(verified_boxes, np.float32).reshape(-1, 4)])
@@ -143,6 +142,14 @@ class FaceFinder:
         unscaled = _scaled(everything, (1.0 / scale[0], 1.0 / scale[1]))
         detections = Detections(unscaled, all_scores)
         return FaceFinds(detections, len(faces.score), look.recomputed, look.cut)
+
+
+def _named_or_chosen(bundle: Bundle, options: VideoOptions) -> GraphSpec | None:
+    """The graph whose family the windows have: the named one, or what `bench` chose for the engine; None for float."""
+    choice = bundle.manifest.choice
+    if options.graph is None and choice is not None and choice.engine == options.engine.label:
+        return bundle.graph(choice.graph)
+    return None if options.graph is None else bundle.graph(options.graph)
 
 
 def _engine(bundle: Bundle, graph: GraphSpec, options: VideoOptions) -> Engine:

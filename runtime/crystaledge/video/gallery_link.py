@@ -33,8 +33,20 @@ def fingerprint_of(bundle: Bundle) -> ModelFingerprint:
 class GalleryLink:
     """Between an opened store and a gallery in memory; the store stays the caller's to close."""
 
-    def __init__(self, store: GalleryStore, gallery: Gallery, *, clock: Callable[[], float] = monotonic) -> None:
-        self._store, self._gallery, self._clock = store, gallery, clock
+    def __init__(
+        self,
+        store: GalleryStore,
+        gallery: Gallery,
+        *,
+        forget: Callable[[str], None] = lambda name: None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        """Take over who is enrolled.
+
+        Args:
+            forget: told of each person who is not enrolled any more.
+        """
+        self._store, self._gallery, self._forget, self._clock = store, gallery, forget, clock
         self._version = -1
         self._asked_s = -1e9
         self._mine: set[str] = set()
@@ -56,7 +68,9 @@ class GalleryLink:
         templates = {name: found for name, found in self._store.templates().items() if name not in taken}
         for name, template in templates.items():
             self._gallery.enroll(name, template.identity, template.log_variance, template.observations)
-        self._mine = set(templates)
+        gone, self._mine = self._mine - set(templates), set(templates)
+        for name in sorted(gone):
+            self._forget(name)
         return True
 
     def note(self, event: FaceEvent) -> None:

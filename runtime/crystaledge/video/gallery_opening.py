@@ -29,4 +29,4 @@ def open_link(
         raise UsageError(msg)
     key = find_master_key(key_file, environment)
     with GalleryStore.open(path, key, fingerprint_of(crystallizer.bundle), create=False) as store:
-        yield GalleryLink(store, crystallizer.gallery)
+        yield GalleryLink(store, crystallizer.gallery, forget=pipeline.forget_person)

@@ -7,28 +7,22 @@ from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
-import numpy as np
-from numpy.typing import NDArray
-
 from crystaledge.bundle import Bundle
 from crystaledge.errors import DataError
-from crystaledge.outputs.view import FrameView, Stage, StageTime, TrackView
 from crystaledge.sources.frame import Frame
-from crystaledge.systems.mnemosyne_crystallizer import Crystallizer, EnrolledState, FaceLook
+from crystaledge.systems.mnemosyne_crystallizer import Crystallizer, EnrolledState
 from crystaledge.tracking.config import TrackerConfig
 from crystaledge.tracking.ids import TrackIds
-from crystaledge.tracking.rows import Stage as Life
 from crystaledge.tracking.update import Update
 from crystaledge.video.camera import Camera
 from crystaledge.video.events import FaceEvent, FaceTurn
-from crystaledge.video.face_crop import crop_around
-from crystaledge.video.face_finder import Expected, FaceFinder, FaceFinds
+from crystaledge.video.face_finder import FaceFinder, FaceFinds
 from crystaledge.video.identities import Identities, Seen
+from crystaledge.video.lone_faces import lone_faces
 from crystaledge.video.opening import by_role, opened
 from crystaledge.video.options import VideoOptions
 from crystaledge.video.result import FrameResult
-
-NOBODY = Expected((), np.empty((0, 4), np.float32), np.empty(0, bool))
+from crystaledge.video.views import hidden_boxes, processed_view, track_views, unmoved_view
 
 
 class VideoPipeline:
@@ -61,8 +55,13 @@ class VideoPipeline:
     def of(cls, detector: Bundle, identity: Bundle | None, options: VideoOptions | None = None) -> VideoPipeline:
         """The pipeline of a detector's bundle, and of an identity's where faces shall have names."""
         chosen = options or VideoOptions()
-        crystallizer = None if identity is None else Crystallizer(identity, chosen.of_identity())
-        return cls(FaceFinder(detector, chosen), crystallizer, chosen)
+        finder = FaceFinder(detector, chosen)
+        try:
+            crystallizer = None if identity is None else Crystallizer(identity, chosen.of_identity())
+        except BaseException:
+            finder.close()
+            raise
+        return cls(finder, crystallizer, chosen)
 
     @property
     def crystallizer(self) -> Crystallizer | None:
@@ -88,7 +87,7 @@ class VideoPipeline:
             if not is_due:
                 camera.still()
         return [
-            results[id(frame)] if is_due else self._unmoved(camera, frame, started)
+            results[id(frame)] if is_due else FrameResult(unmoved_view(camera, frame, started), ())
             for camera, frame, is_due in zip(cameras, frames, due, strict=True)
         ]
 
@@ -101,7 +100,9 @@ class VideoPipeline:
         if self._identities is None:
             msg = "Enrolment needs a bundle that tells people apart; give one beside the detector's."
             raise DataError(msg)
-        learnt = self._identities.crystallizer.learn(self._lone_faces(frames))
+        learnt = self._identities.crystallizer.learn(
+            lone_faces(self._finder, frames, smallest_px=self.options.looks.smallest_px)
+        )
         if learnt is None:
             msg = "No frame shows a face that is large enough; enrol from frames that show one face, well lit."
             raise DataError(msg)
@@ -120,13 +121,29 @@ class VideoPipeline:
             gallery.enroll(name, learnt.hidden, learnt.log_variance, learnt.observations)
         return learnt.observations
 
-    def forget_camera(self, sequence: str) -> None:
-        """A camera is gone for good: its tracks end, their states are wiped."""
+    def forget_camera(self, sequence: str) -> tuple[FaceEvent, ...]:
+        """A camera is gone for good: its tracks end, their states are wiped; those who had appeared are told of."""
         camera = self.cameras.pop(sequence, None)
-        if camera is not None:
-            for track in (*camera.tracker.live, *camera.tracker.lost):
-                self._end(camera, track)
         self._finder.detector.forget(sequence)
+        if camera is None:
+            return ()
+        tracks = (*camera.tracker.live, *camera.tracker.lost)
+        told = [self._event(camera, sequence, track, FaceTurn.ENDED) for track in tracks if track in camera.told]
+        for track in tracks:
+            self._end(camera, track)
+        return tuple(told)
+
+    def forget_person(self, name: str) -> None:
+        """Nobody is this person any more: tracks that were committed to the name are looked at anew."""
+        crystallizer = self.crystallizer
+        if crystallizer is None:
+            return
+        for record in crystallizer.records:
+            if record.committed_match == name:
+                crystallizer.restart(record.track)
+        for camera in self.cameras.values():
+            camera.views = tuple(track_views(camera, self._identities))
+            camera.hidden = hidden_boxes(camera)
 
     def close(self) -> None:
         """Let go of the engines."""
@@ -172,7 +189,7 @@ class VideoPipeline:
         ended = perf_counter()
         marks = (started, gated, found, tracked, ended)
         return [
-            FrameResult(self._view(camera, frame, find, marks), tuple(events[id(frame)]))
+            FrameResult(processed_view(camera, frame, find, marks, self._identities), tuple(events[id(frame)]))
             for (camera, frame), find in zip(moving, finds, strict=True)
         ]
 
@@ -186,16 +203,16 @@ class VideoPipeline:
         camera.notice(update)
         merged = dict(update.merged)
         for track in update.confirmed:
-            yield self._event(camera, frame, track, FaceTurn.APPEARED)
+            yield self._event(camera, frame.sequence, track, FaceTurn.APPEARED)
         for track in update.recovered:
             if track in camera.lost:
                 camera.lost.discard(track)
-                yield self._event(camera, frame, track, FaceTurn.RETURNED)
+                yield self._event(camera, frame.sequence, track, FaceTurn.RETURNED)
         for track in update.lost:
             camera.lost.add(track)
-            yield self._event(camera, frame, track, FaceTurn.LOST)
+            yield self._event(camera, frame.sequence, track, FaceTurn.LOST)
         for track in update.ended:
-            event = self._event(camera, frame, track, FaceTurn.ENDED)
+            event = self._event(camera, frame.sequence, track, FaceTurn.ENDED)
             told = track in camera.told
             if track in merged and self._identities is not None:
                 self._identities.hand_over(track, merged[track])
@@ -209,13 +226,13 @@ class VideoPipeline:
         if self._identities is not None:
             self._identities.end(track)
 
-    def _event(self, camera: Camera, frame: Frame, track: int, turn: FaceTurn) -> FaceEvent:
+    def _event(self, camera: Camera, sequence: str, track: int, turn: FaceTurn) -> FaceEvent:
         record = None if self._identities is None else self._identities.record(track)
         shown = camera.shown.get(track)
         in_view = turn in (FaceTurn.APPEARED, FaceTurn.RETURNED) and shown is not None
         return FaceEvent(
-            frame=frame.index,
-            sequence=frame.sequence,
+            frame=camera.frame,
+            sequence=sequence,
             track=track,
             turn=turn,
             time_s=camera.now_s,
@@ -224,66 +241,12 @@ class VideoPipeline:
             observations=0 if record is None else record.observations,
         )
 
-    def _view(self, camera: Camera, frame: Frame, find: FaceFinds, marks: tuple[float, ...]) -> FrameView:
-        camera.views = tuple(self._track_views(camera))
-        camera.settle()
-        spans = zip((Stage.GATE, Stage.DETECT, Stage.TRACK, Stage.EMBED), marks, marks[1:], strict=False)
-        return FrameView(
-            frame=frame,
-            tracks=camera.views,
-            processed=True,
-            gate_share=min(find.recomputed, 1.0),
-            latency_ms=(marks[-1] - marks[0]) * 1e3,
-            stages=tuple(StageTime(stage=stage, latency_ms=(b - a) * 1e3) for stage, a, b in spans),
-        )
-
-    def _unmoved(self, camera: Camera, frame: Frame, started: float) -> FrameResult:
-        view = FrameView(
-            frame=frame,
-            tracks=camera.views,
-            processed=False,
-            gate_share=0.0,
-            latency_ms=(perf_counter() - started) * 1e3,
-        )
-        return FrameResult(view, ())
-
-    def _track_views(self, camera: Camera) -> Iterator[TrackView]:
-        for track, shown in camera.shown.items():
-            stage = camera.tracker.stage(track)
-            if stage not in (Life.CONFIRMED, Life.COASTING):
-                continue
-            record = None if self._identities is None else self._identities.record(track)
-            yield TrackView(
-                track=track,
-                box_xyxy=shown.box_xyxy,
-                label=None if record is None else record.committed_match,
-                score=shown.llr,
-                crystallized=record is not None and record.committed is not None,
-                coasting=stage == Life.COASTING,
-                quality=shown.quality,
-            )
-
-    def _lone_faces(self, frames: Iterable[Frame]) -> Iterator[FaceLook]:
-        point, smallest = self._finder.founding_score, self.options.looks.smallest_px
-        for frame in frames:
-            (find,) = self._finder.find([frame], [NOBODY])
-            faces = find.detections
-            kept = (faces.score >= point) & (_sizes(faces.box_xyxy) >= smallest)
-            self._finder.detector.forget(frame.sequence)
-            if kept.sum() > 1:
-                place = f"Frame {frame.index} of {frame.sequence}"
-                msg = f"{place} shows {kept.sum()} faces; enrol from frames of one person."
-                raise DataError(msg)
-            for box in crop_around(faces.box_xyxy[kept]):
-                yield FaceLook(frame, 0, box)
-
 
 def _seen(camera: Camera, frame: Frame, find: FaceFinds, update: Update) -> Iterator[Seen]:
     """Tracks that the detector saw in this frame; one that was only verified has no box to look at."""
     for row, track in enumerate(update.numbers.tolist()):
         if track >= 0:
             box = find.detections.box_xyxy[row]
-            camera.show(track, box)
             if row < find.detected:
                 yield Seen(frame, camera, track, box)
 
@@ -291,9 +254,3 @@ def _seen(camera: Camera, frame: Frame, find: FaceFinds, update: Update) -> Iter
 def _tracker_for(finder: FaceFinder) -> TrackerConfig:
     founding = finder.founding_score
     return TrackerConfig(high_score=founding, low_score=min(finder.decision.low_score, founding))
-
-
-def _sizes(box_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
-    sides = np.maximum(box_xyxy[:, 2:] - box_xyxy[:, :2], 0.0)
-    sizes: NDArray[np.float32] = np.sqrt(sides[:, 0] * sides[:, 1])
-    return sizes

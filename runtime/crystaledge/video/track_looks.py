@@ -12,7 +12,7 @@ from crystaledge.detection.camera_view import FEATURES, CameraView
 from crystaledge.detection.track_inputs import corrected, level_of, patch_into, roi_of
 from crystaledge.engine.base import Engine
 from crystaledge.errors import EngineError
-from crystaledge.systems.phantom_contract import BIRTH, BOX_DELTA, PATCH, ROI, SCORE, VELOCITY
+from crystaledge.systems.phantom_contract import BIRTH, BOX_DELTA, PATCH, ROI, SCORE
 from crystaledge.tracks.stepper import Stepper
 from crystaledge.tracks.store import StateStore
 
@@ -43,15 +43,13 @@ class Looked:
     """`(N,)`: that a face is there, by everything seen of the track."""
     birth: Array
     """`(N,)`: the same by this look's patch alone."""
-    velocity: Array
-    """`(N, 2)`: to the next look, in sizes of the box."""
 
     def part(self, rows: slice) -> Looked:
         """Some of the rows."""
-        return Looked(self.box_xyxy[rows], self.score[rows], self.birth[rows], self.velocity[rows])
+        return Looked(self.box_xyxy[rows], self.score[rows], self.birth[rows])
 
 
-NOTHING = Looked(*(np.empty(shape, np.float32) for shape in ((0, 4), (0,), (0,), (0, 2))))
+NOTHING = Looked(*(np.empty(shape, np.float32) for shape in ((0, 4), (0,), (0,))))
 
 
 class TrackLooks:
@@ -72,15 +70,17 @@ class TrackLooks:
             return NOTHING
         numbers = [self._number(look, row) for row, look in enumerate(looks)]
         chunks = [slice(chunk.start, chunk.stop) for chunk in self._stepper.chunks(len(looks))]
-        parts = [self._step(looks[chunk], numbers[chunk]) for chunk in chunks]
-        for number in numbers:
-            if number <= _FIRST_LOOK:
-                self.store.evict(number)
-        boxes, deltas, scores, births, velocities = (np.concatenate(values) for values in zip(*parts, strict=True))
-        if not all(np.isfinite(values).all() for values in (deltas, scores, births, velocities)):
+        try:
+            parts = [self._step(looks[chunk], numbers[chunk]) for chunk in chunks]
+        finally:  # also where a device fails: the next detection must not find anybody's state
+            for number in numbers:
+                if number <= _FIRST_LOOK:
+                    self.store.evict(number)
+        boxes, deltas, scores, births = (np.concatenate(values) for values in zip(*parts, strict=True))
+        if not all(np.isfinite(values).all() for values in (deltas, scores, births)):
             msg = "The track cell gave values that are not finite; its weights are damaged. Export the bundle again."
             raise EngineError(msg)
-        return Looked(corrected(boxes, deltas), scores, births, velocities)
+        return Looked(corrected(boxes, deltas), scores, births)
 
     def end(self, track: int) -> None:
         """A track is over."""
@@ -97,7 +97,7 @@ class TrackLooks:
             self.store.create(number)
         return number
 
-    def _step(self, looks: Sequence[TrackLook], numbers: Sequence[int]) -> tuple[Array, Array, Array, Array, Array]:
+    def _step(self, looks: Sequence[TrackLook], numbers: Sequence[int]) -> tuple[Array, Array, Array, Array]:
         staged = self._stepper.stage(len(looks))
         for row, look in enumerate(looks):
             octaves = look.view.octaves
@@ -106,6 +106,4 @@ class TrackLooks:
             patch_into(staged[PATCH][row], look.view.held.tensors[0], look.view.held.motion, look.box_xyxy)
         outputs = self._stepper.advance(numbers)
         boxes = np.stack([look.box_xyxy for look in looks])
-        copies = (outputs[name].copy() for name in (BOX_DELTA, VELOCITY))
-        delta, velocity = copies
-        return boxes, delta, outputs[SCORE][:, 0].copy(), outputs[BIRTH][:, 0].copy(), velocity
+        return boxes, outputs[BOX_DELTA].copy(), outputs[SCORE][:, 0].copy(), outputs[BIRTH][:, 0].copy()

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from crystaledge.outputs.annotate import COLOURS, annotated, label_of
 from crystaledge.outputs.privacy import Privacy
-from crystaledge.outputs.view import TrackState, TrackView
+from crystaledge.outputs.view import FrameView, TrackState, TrackView
 from crystaledge.preprocessing.spec import ColorOrder
+from crystaledge.sources.frame import Frame
 from tests.runtime.outputs.builders import KNOWN, NAME, drawn_pixels, frame_view, track_view
 
 COORDINATE = st.one_of(st.floats(allow_nan=True, allow_infinity=True), st.floats(-200, 200))
@@ -134,3 +135,16 @@ def test_words() -> None:
     assert label_of(guessed, Privacy.PIXELATE) == "#3"
     assert label_of(track_view(crystallized=True), Privacy.SHOW) == "#3 unknown"
     assert label_of(track_view(label=NAME, score=None), Privacy.SHOW) == f"{NAME}?"
+
+
+def test_hidden_places_are_pixelated_and_have_no_box() -> None:
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 255, (120, 160, 3), dtype=np.uint8)
+    frame = Frame(pixels, ColorOrder.BGR, 0, "door")
+    view = FrameView(
+        frame=frame, tracks=(), processed=True, gate_share=1.0, latency_ms=1.0, hidden_xyxy=((40, 30, 80, 80),)
+    )
+    shown, hidden = annotated(view), annotated(view, privacy=Privacy.PIXELATE)
+    assert (shown == pixels).all()
+    assert np.abs(np.diff(hidden[40:70, 50:70].astype(int), axis=1)).mean() < 20  # noise has 85
+    assert (hidden[100:, 120:] == pixels[100:, 120:]).all()

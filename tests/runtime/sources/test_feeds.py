@@ -210,3 +210,14 @@ def test_dropped_frames_are_told_once_and_by_their_source() -> None:
     told = {name: count + feeds.dropped_since(name) for name, count in told.items()}
     assert [told["door"], told["yard"]] == [counters.dropped for counters in feeds.counters]
     assert feeds.dropped_since("door") == feeds.dropped_since("nowhere") == 0
+
+
+def test_a_sequence_is_finished_once_its_source_has_ended_or_shows_another() -> None:
+    scene = SyntheticSource(SceneConfig(people=2, frames_per_person=2, side_px=8))
+    done = list[list[str]]()
+    with Feeds([scene, ListSource(9, name="long")]) as feeds:
+        for _ in range(8):
+            feeds.gather()
+            done.append(feeds.finished())
+    assert [name for names in done for name in names] == ["person00", "person01"]
+    assert done.index(["person00"]) == 2  # with the first frame of the next one

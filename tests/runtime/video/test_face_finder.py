@@ -10,8 +10,9 @@ from crystaledge.bundle import Bundle
 from crystaledge.errors import BundleError, ContractError, EngineError
 from crystaledge.video.events import FaceTurn
 from crystaledge.video.face_finder import FaceFinder
+from crystaledge.video.lone_faces import NOBODY
 from crystaledge.video.options import VideoOptions
-from crystaledge.video.pipeline import NOBODY, VideoPipeline
+from crystaledge.video.pipeline import VideoPipeline
 from tests.runtime.video.bright_square import DIM, FAINT, LOW_SCORE, write_detector
 from tests.runtime.video.squares import Square, events_of, film, frame_of, told, turns, walk
 

@@ -304,3 +304,52 @@ def test_without_identities_nobody_is_enrolled(squares: Bundle) -> None:
         assert pipeline.crystallizer is None
         with pytest.raises(DataError, match="tells people apart"):
             pipeline.enroll("Ada", film([[Square(40, 40)]]))
+
+
+def test_faces_of_newcomers_are_named_as_hidden_before_they_are_tracks_to_be_shown(squares: Bundle) -> None:
+    scenes = walk((20, 20), (3, 0), 4)
+    with VideoPipeline.of(squares, None) as pipeline:
+        views = views_of(pipeline, film(scenes))
+    assert views[0].tracks == ()
+    for view, (square,) in zip(views, scenes, strict=True):
+        assert any(box == pytest.approx(square.box, abs=0.01) for box in view.hidden_xyxy)
+
+
+def test_who_is_identified_is_not_hidden(squares: Bundle, colours: Bundle) -> None:
+    with VideoPipeline.of(squares, colours) as pipeline:
+        pipeline.enroll("Ada", film(walk((40, 40), (0, 0), 3, RED)))
+        last = views_of(pipeline, film(walk((10, 50), (3, 0), 8, RED)))[-1]
+    (track,) = last.tracks
+    assert track.label == "Ada"
+    assert last.hidden_xyxy == ()
+
+
+def test_a_camera_that_is_forgotten_tells_who_ended(squares: Bundle, colours: Bundle) -> None:
+    with VideoPipeline.of(squares, colours) as pipeline:
+        (frame, *_) = frames = film(walk((20, 20), (3, 0), 5))
+        events_of(pipeline, frames)
+        ended = pipeline.forget_camera(frame.sequence)
+        assert [(event.turn, event.track, event.frame) for event in ended] == [(FaceTurn.ENDED, 0, 4)]
+        assert pipeline.forget_camera(frame.sequence) == ()
+        assert lives(pipeline) == ()
+
+
+def test_a_name_that_is_forgotten_is_nowhere_any_more(squares: Bundle, colours: Bundle) -> None:
+    with VideoPipeline.of(squares, colours) as pipeline:
+        pipeline.enroll("Ada", film(walk((40, 40), (0, 0), 3, RED)))
+        scenes = walk((10, 50), (3, 0), 30, RED)
+        views_of(pipeline, film(scenes[:8]))
+        assert pipeline.crystallizer is not None
+        pipeline.crystallizer.gallery.remove("Ada")
+        pipeline.forget_person("Ada")
+        assert [record.committed_match for record in pipeline.crystallizer.records] == [None]
+        assert [view.label for camera in pipeline.cameras.values() for view in camera.views] == [None]
+
+
+def test_learning_from_pictures_of_a_running_camera_leaves_it_alone(squares: Bundle, colours: Bundle) -> None:
+    with VideoPipeline.of(squares, colours) as pipeline:
+        frames = film(walk((20, 20), (3, 0), 5, RED))
+        events_of(pipeline, frames)
+        before = pipeline._finder.detector.view(frames[0].sequence)
+        pipeline.learn(frames[:2])
+        assert pipeline._finder.detector.view(frames[0].sequence) is before

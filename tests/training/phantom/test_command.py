@@ -26,6 +26,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
+PASTED = ["--faces", "{faces}", "--backgrounds", "{backgrounds}"]
+
+
 def remembering(asked: list[PhantomTrainRequest], *, finished: bool = True) -> object:
     def remember(request: PhantomTrainRequest) -> PhantomTrainResult:
         asked.append(request)
@@ -51,14 +54,14 @@ def test_options_become_a_request(
     assert (found["best_epoch"], found["epochs"], found["validation_ap50"]) == (1, 3, 0.875)
 
 
-def test_photographs_alone_will_do_and_their_terms_are_asked_for(
+def test_terms_that_are_given_are_kept_and_an_unfinished_run_says_how_to_go_on(
     folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked: list[PhantomTrainRequest] = []
     monkeypatch.setattr(command, "train", remembering(asked, finished=False))
     given = ["train", "phantom", "--data", str(folders["photographs"]), "--out", str(tmp_path / "run")]
+    given += [argument.format(**folders) for argument in PASTED]
     assert main([*given, "--licence", "mine"]) == 0
-    assert asked[0].data.faces == ()
     assert asked[0].data_licence == "mine"
     assert "run the same command again to go on" in capsys.readouterr().out
 
@@ -71,14 +74,15 @@ def test_backgrounds_show_nobody(folders: dict[str, Path]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        pytest.param(["--faces", "{faces}"], "give both", id="faces without backgrounds"),
-        pytest.param(["--backgrounds", "{backgrounds}"], "give both", id="backgrounds without faces"),
+        pytest.param(["--faces", "{faces}"], "--faces and --backgrounds", id="faces without backgrounds"),
+        pytest.param(["--backgrounds", "{backgrounds}"], "--faces and --backgrounds", id="backgrounds without faces"),
         pytest.param(["--hidden", "8"], "--hidden", id="sizes of another system"),
         pytest.param(["--encoding", "8"], "--encoding", id="encoding of another system"),
         pytest.param(["--qat"], "--qat", id="int8"),
         pytest.param(["--workers", "65"], "--workers", id="too many workers"),
-        pytest.param(["--data", "nowhere"], "nowhere", id="no such data"),
-        pytest.param(["--data", "{faces}"], "no annotations", id="data without annotations"),
+        pytest.param(["--data", "nowhere", *PASTED], "nowhere", id="no such data"),
+        pytest.param(["--data", "{faces}", *PASTED], "no annotations", id="data without annotations"),
+        pytest.param([], "--faces and --backgrounds", id="nothing to render films of"),
         pytest.param(["--faces", "nowhere", "--backgrounds", "{backgrounds}"], "nowhere", id="no such faces"),
         pytest.param(["--faces", "{faces}", "--backgrounds", "{photographs}"], "person", id="nobody is annotated"),
         pytest.param(

@@ -28,8 +28,10 @@ def run(arguments: Namespace) -> Outcome:
     if arguments.people is not None and arguments.faces is None:
         msg = "--people chooses among the faces that are pasted; name them by --faces."
         raise UsageError(msg)
-    if (arguments.faces is None) != (arguments.backgrounds is None):
-        msg = "--faces and --backgrounds are pasted on one another; give both."
+    if arguments.faces is None or arguments.backgrounds is None:
+        msg = (
+            "Phantom needs faces to paste and backgrounds without people for its films; give --faces and --backgrounds."
+        )
         raise UsageError(msg)
     data = phantom_data(arguments)
     talk(f"training phantom on {data.description}")

@@ -46,7 +46,7 @@ def decision_of(
         low_score=_LOW_SHARE * point.score,
         suppression_iou=suppression_iou,
         smallest_face_px=smallest_px,
-        track_score=0.3,
+        track_score=0.6,
         birth_score=0.3,
         calibrated_on=calibrated_on,
     )
