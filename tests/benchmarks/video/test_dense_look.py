@@ -6,8 +6,8 @@ import numpy as np
 
 from crystaledge.bundle import Bundle
 from crystaledge.video.face_finder import FaceFinder
-from crystaledge.video.options import VideoOptions
 from crystaledge.video.lone_faces import NOBODY
+from crystaledge.video.options import VideoOptions
 from crystaledge_benchmarks.video.dense_look import DenseLook
 from tests.benchmarks.video.conftest import drawn_film
 
