@@ -63,9 +63,13 @@ def own(bundle: Bundle, tmp_path: Path) -> Bundle:
     return quantized_bundle(write_detector_bundle(tmp_path / "own.bundle"), data, TENSORRT)
 
 
-def verified(bundle: Bundle, images: ImageSet, limits: DetectionLimits | None = None) -> Records:
+LIMITS = DetectionLimits(same_faces=0.95)
+"""A network of a few random filters loses a face or two of fifty to rounding; the faults lose far more."""
+
+
+def verified(bundle: Bundle, images: ImageSet, limits: DetectionLimits = LIMITS) -> Records:
     (family,) = families_to_verify(bundle, NAMES[0])
-    return verify_detectors(bundle, family, images, limits or DetectionLimits())
+    return verify_detectors(bundle, family, images, limits)
 
 
 def change_constant(name: str, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Change:
@@ -150,7 +154,7 @@ def test_maps_that_are_not_finite_fail(own: Bundle, images: ImageSet) -> None:
 
 
 def test_limits_are_demanded_and_recorded(bundle: Bundle, images: ImageSet) -> None:
-    strict = DetectionLimits(box_iou=0.9999)
+    strict = replace(LIMITS, box_iou=0.9999)
     records = verified(bundle, images, strict)
     assert not records[0].passed and records[0].limits == strict
     assert [finding.demand for finding in records[0].findings] == ["mean overlap of their boxes"]
