@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.extras import NEEDS_NOTHING, may_need
+
 ROOT = Path(__file__).parents[2]
 SLIM_RUNTIME_MODULES = """
 import importlib, json, pkgutil, sys
@@ -26,36 +28,6 @@ forbidden = {"torch", "onnx", "cv2", "scipy", "lightning", "matplotlib", "tensor
 assert not forbidden & set(sys.modules), forbidden & set(sys.modules)
 print(json.dumps(missing))
 """
-MAY_NEED = {
-    "cv2": (
-        *(f"crystaledge.sources.{name}" for name in ("images", "folder", "video", "identities", "opencv")),
-        *(
-            f"crystaledge.outputs.{n}"
-            for n in ("annotate", "clip", "privacy", "record", "text", "video_file", "window")
-        ),
-        "crystaledge.preprocessing.resample_opencv",
-        *(f"crystaledge.commands.{name}" for name in ("run_video", "video_outputs")),
-    ),
-    "scipy": (
-        "crystaledge.tracking.",
-        "crystaledge.video.",
-        "crystaledge.systems.phantom",
-        "crystaledge.commands.run_",
-    ),
-    "cryptography": (
-        "crystaledge.gallery.",
-        "crystaledge.video.gallery_",
-        *(f"crystaledge.commands.{name}" for name in ("enroll", "gallery")),
-    ),
-    "prometheus_client": ("crystaledge.outputs.metrics",),
-    "pycuda": ("crystaledge.engine.trt.cuda_pycuda",),
-}
-"""By package of an extra: beginnings of the names of the modules that only its users import."""
-NEEDS_NOTHING = {
-    *(f"crystaledge.{name}" for name in ("bundle", "pipeline", "systems.mnemosyne", "detection.detector")),
-    *(f"crystaledge.commands.{name}" for name in ("run", "run_crops", "run_options", "gallery_verbs", "verbs")),
-    *(f"crystaledge.video.{name}" for name in ("opening", "options", "events")),
-}
 PHANTOM_GRAPHS = (*(f"detect_{side}x{side}" for side in (128, 64, 32, 80, 48)), "track")
 ONE_IDENTITY = """
 import json, re, sys
@@ -146,7 +118,7 @@ def test_every_runtime_module_imports_without_torch_or_onnx(slim_python: Path) -
     done = run(slim_python, "-c", SLIM_RUNTIME_MODULES)
     assert done.returncode == 0, done.stderr
     missing: dict[str, str] = json.loads(done.stdout)
-    assert [name for name, package in missing.items() if not name.startswith(MAY_NEED.get(package, ()))] == []
+    assert [name for name, package in missing.items() if package not in may_need(name)] == []
     assert not NEEDS_NOTHING & set(missing)
 
 

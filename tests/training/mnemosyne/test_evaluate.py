@@ -184,7 +184,7 @@ def test_every_part_of_the_report_is_there(evaluation: Evaluation) -> None:
     assert evaluation.order is not None
     assert evaluation.order.people == 8
     assert [row.observation for row in evaluation.velocity] == list(range(1, 11))
-    assert {s.rule for s in evaluation.stopping} == {"sprt", "velocity", "all frames"}
+    assert {s.rule for s in evaluation.stopping} == {"sprt", "truncated", "velocity", "all frames"}
     assert evaluation.uncertainty.pairs > 0
 
 

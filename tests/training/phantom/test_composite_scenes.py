@@ -50,7 +50,6 @@ def test_all_that_is_white_is_in_a_box_and_decoys_have_none(tmp_path: Path, monk
     scenes = composite_scenes(tmp_path, size_px=128)
     monkeypatch.setattr(scenes, "face", lambda random: WHITE)
     monkeypatch.setattr(scenes, "scenery", lambda random, side: np.zeros((side, side, 3), np.uint8))
-    monkeypatch.setattr(module, "_CLUTTERED", 0.0)
     faces = things = 0
     for number in range(25):
         picture = scenes.draw(np.random.default_rng(number))
