@@ -12,3 +12,7 @@ class System(Enum):
     """Face identity by temporal crystallization."""
     PHANTOM = "phantom"
     """Faces found and followed in video, where something changed."""
+    PATCHCORE = "patchcore"
+    """Anomalies as distance from a memory of normal patches."""
+    STUDENT_TEACHER = "student_teacher"
+    """Anomalies as what a student that saw only normal images cannot imitate."""

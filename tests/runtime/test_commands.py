@@ -19,7 +19,7 @@ from crystaledge.commands.verbs import RUN, SYSTEMS
 from crystaledge.errors import DataError, OutputExistsError, StateError, UsageError
 from crystaledge.identity.spec import Stopping
 from crystaledge.system import System
-from crystaledge.systems.registry import HOST_PIPELINES
+from crystaledge.systems.registry import HOSTS
 from tests.support.frames import drawn_frames
 
 
@@ -165,4 +165,4 @@ def test_systems_tells_what_there_is() -> None:
 
 
 def test_every_system_has_a_host_pipeline() -> None:
-    assert set(HOST_PIPELINES) == set(System)
+    assert set(HOSTS) == set(System)

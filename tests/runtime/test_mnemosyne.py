@@ -19,7 +19,7 @@ from crystaledge.identity.matching import match_scores, unit_rows
 from crystaledge.identity.spec import Stopping
 from crystaledge.locate import FixedBox
 from crystaledge.manifest.model import MANIFEST_NAME
-from crystaledge.pipeline import Pipeline, PipelineOptions
+from crystaledge.pipeline import Event, Pipeline, PipelineOptions, TrackEvent
 from crystaledge.preprocessing.preprocessor import Preprocessor
 from crystaledge.preprocessing.spec import ColorOrder
 from crystaledge.sources.frame import Frame
@@ -387,9 +387,14 @@ def test_the_decision_of_the_tiny_bundle_is_the_one_assumed_here(tiny_bundle_pat
     assert decision == SPEC
 
 
+def track_of(event: Event) -> int:
+    assert isinstance(event, TrackEvent)
+    return event.track
+
+
 def test_an_options_object_shares_no_state_between_pipelines(tiny_bundle_path: Path) -> None:
     options = PipelineOptions()
     with Pipeline.open(tiny_bundle_path, options) as one, Pipeline.open(tiny_bundle_path, options) as two:
         film = drawn_frames(0, 2)
-        tracks = [event.track for frame in film for pipeline in (one, two) for event in pipeline.process(frame)]
+        tracks = [track_of(event) for frame in film for pipeline in (one, two) for event in pipeline.process(frame)]
     assert tracks == [0, 0, 0, 0]

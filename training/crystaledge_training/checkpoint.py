@@ -20,8 +20,12 @@ from crystaledge.manifest.model import Decision
 from crystaledge.preprocessing.spec import Preprocessing
 from crystaledge.system import System
 from crystaledge_training.mnemosyne.config import MnemosyneConfig
+from crystaledge_training.patchcore.config import PatchCoreConfig
 from crystaledge_training.phantom.config import PhantomConfig
+from crystaledge_training.student_teacher.config import StudentTeacherConfig
 
+NetworkConfig = MnemosyneConfig | PhantomConfig | PatchCoreConfig | StudentTeacherConfig
+"""Sizes of a system's network."""
 _RECORD_KEY = "crystaledge"
 SCHEMA_VERSION = 1
 
@@ -49,7 +53,7 @@ class CheckpointRecord:
 
     schema_version: int
     system: System
-    network: MnemosyneConfig | PhantomConfig
+    network: NetworkConfig
     preprocessing: Preprocessing
     decision: Decision | None
     provenance: TrainingProvenance

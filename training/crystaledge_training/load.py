@@ -9,12 +9,10 @@ from torch import nn
 
 from crystaledge.errors import DataError
 from crystaledge.system import System
-from crystaledge_training.checkpoint import Checkpoint
-from crystaledge_training.mnemosyne.config import MnemosyneConfig
-from crystaledge_training.phantom.config import PhantomConfig
+from crystaledge_training.checkpoint import Checkpoint, NetworkConfig
 
 Network = TypeVar("Network", bound=nn.Module)
-Config = TypeVar("Config", MnemosyneConfig, PhantomConfig)
+Config = TypeVar("Config", bound=NetworkConfig)
 
 
 def load_weights(network: Network, checkpoint: Checkpoint) -> Network:

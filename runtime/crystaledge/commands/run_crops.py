@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -29,8 +29,9 @@ _ENROLMENT_TAKE = 1
 _ENROLMENT_FRAMES = 8
 
 
-def run(arguments: Namespace, bundle: Bundle) -> Outcome:
-    """Run a bundle over a source; see the verb's help."""
+def run(arguments: Namespace, bundles: Sequence[Bundle]) -> Outcome:
+    """Run the one bundle over a source; see the verb's help."""
+    (bundle,) = bundles
     refuse_options(arguments, VIDEO_ONLY, why="needs a bundle that finds faces")
     if arguments.snapshot is not None:
         refuse_existing_file(arguments.snapshot, force=arguments.force)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated
 
+from crystaledge.anomaly.spec import AnomalyDecision
 from crystaledge.detection.spec import DetectionDecision
 from crystaledge.errors import ContractError
 from crystaledge.identity.spec import IdentityDecision
@@ -50,6 +51,8 @@ class FileRole(Enum):
     GRAPH = "graph"
     GOLDEN = "golden"
     MODEL_CARD = "model_card"
+    MEMORY = "memory"
+    """What the host knows of normality beside the graph: the bank of patches, exactly."""
     TRAINED = "trained"
     """Weights and ranges that quantization-aware training left; `quantize` builds its graph from them."""
     CALIBRATION = "calibration"
@@ -174,7 +177,7 @@ class LatencySummary:
     p99_ms: Annotated[float, Bounds(0.0)]
 
 
-Decision = IdentityDecision | DetectionDecision
+Decision = IdentityDecision | DetectionDecision | AnomalyDecision
 """What turns a system's outputs into verdicts."""
 
 
@@ -217,5 +220,17 @@ def detection_decision(decision: Decision | None, *, where: str) -> DetectionDec
     """
     if not isinstance(decision, DetectionDecision):
         msg = f"{where} decides about no detections; expected a bundle or checkpoint of a detector."
+        raise ContractError(msg)
+    return decision
+
+
+def anomaly_decision(decision: Decision | None, *, where: str) -> AnomalyDecision:
+    """The decision parameters of a system that finds anomalies.
+
+    Raises:
+        ContractError: `where` has those of another kind, or none.
+    """
+    if not isinstance(decision, AnomalyDecision):
+        msg = f"{where} decides about no anomalies; expected a bundle or checkpoint of such a system."
         raise ContractError(msg)
     return decision

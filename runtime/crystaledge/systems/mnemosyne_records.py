@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crystaledge.identity.decision import MatchDecision, Verdict
-from crystaledge.pipeline import Event
+from crystaledge.pipeline import TrackEvent
 from crystaledge.sources.frame import Frame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IdentityEvent(Event):
+class IdentityEvent(TrackEvent):
     """One face track in one frame."""
 
     observations: int

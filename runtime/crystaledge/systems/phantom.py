@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import NoReturn
+from collections.abc import Sequence
 
 from crystaledge.bundle import Bundle
-from crystaledge.errors import UsageError
-from crystaledge.locate import Locator
 from crystaledge.pipeline import Pipeline, PipelineOptions
 from crystaledge.sources.frame import Frame
 from crystaledge.video.events import FaceEvent
@@ -26,47 +22,11 @@ class PhantomPipeline(Pipeline):
         self.bundle = bundle
         self._video = VideoPipeline.of(bundle, None, chosen)
 
-    def locate_with(self, locator: Locator) -> NoReturn:
-        """Phantom finds faces itself.
-
-        Raises:
-            UsageError: always.
-        """
-        msg = "Phantom finds faces itself; a locator is for bundles that look at crops."
-        raise UsageError(msg)
-
-    def enroll(self, name: str, frames: Iterable[Frame]) -> NoReturn:
-        """Phantom tells nobody apart.
-
-        Raises:
-            UsageError: always.
-        """
-        raise UsageError(_NO_IDENTITIES)
-
     def process(self, frame: Frame) -> Sequence[FaceEvent]:
         """Turns in the lives of the faces that a frame shows."""
         (result,) = self._video.process([frame])
         return result.events
 
-    def snapshot(self, path: Path) -> NoReturn:
-        """State files are about people.
-
-        Raises:
-            UsageError: always.
-        """
-        raise UsageError(_NO_IDENTITIES)
-
-    def restore(self, path: Path) -> NoReturn:
-        """State files are about people.
-
-        Raises:
-            UsageError: always.
-        """
-        raise UsageError(_NO_IDENTITIES)
-
     def close(self) -> None:
         """Let go of the engines."""
         self._video.close()
-
-
-_NO_IDENTITIES = "Phantom tells nobody apart; use crystaledge.video.pipeline.VideoPipeline with a second bundle."

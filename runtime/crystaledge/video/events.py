@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from crystaledge.pipeline import Event
+from crystaledge.pipeline import TrackEvent
 
 
 class FaceTurn(Enum):
@@ -28,7 +28,7 @@ class FaceTurn(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FaceEvent(Event):
+class FaceEvent(TrackEvent):
     """One turn of one track."""
 
     turn: FaceTurn
