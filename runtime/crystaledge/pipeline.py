@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn, cast
+from typing import NoReturn, TypeVar, cast
 
 from crystaledge.bundle import Bundle
 from crystaledge.engine.select import EngineOptions
@@ -17,6 +17,8 @@ from crystaledge.identity.spec import Stopping
 from crystaledge.locate import FixedBox, Locator, OneTrackPerSequence, Tracker
 from crystaledge.sources.frame import Frame
 from crystaledge.systems.registry import HOSTS
+
+Own = TypeVar("Own", bound="Pipeline")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +119,7 @@ class Pipeline(ABC):
         msg = f"{type(self).__name__.removesuffix('Pipeline')} {why}; that is for bundles of identities."
         raise UsageError(msg)
 
-    def __enter__(self) -> Pipeline:
+    def __enter__(self: Own) -> Own:
         return self
 
     def __exit__(

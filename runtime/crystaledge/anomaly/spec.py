@@ -27,6 +27,8 @@ class AnomalyDecision:
 
     threshold: Score
     """Raw score from which an image is anomalous; an order statistic of held-out normal images."""
+    centre: Score
+    """Median of the held-out normal images' raw scores."""
     spread: Positive
     """Standard deviation of the held-out normal images' raw scores: the unit of the normalised score."""
     false_alarm_rate: Rate

@@ -13,7 +13,7 @@ from typing import Any
 from crystaledge.bundle import Bundle
 from crystaledge.cli.verb import Outcome, talk
 from crystaledge.commands.engines import engine_options
-from crystaledge.commands.run_options import VIDEO_ONLY, WHOLE, refuse_options
+from crystaledge.commands.run_options import ANOMALY_ONLY, VIDEO_ONLY, WHOLE, refuse_options
 from crystaledge.errors import UsageError
 from crystaledge.files import refuse_existing_file
 from crystaledge.identity.spec import Stopping
@@ -33,6 +33,7 @@ def run(arguments: Namespace, bundles: Sequence[Bundle]) -> Outcome:
     """Run the one bundle over a source; see the verb's help."""
     (bundle,) = bundles
     refuse_options(arguments, VIDEO_ONLY, why="needs a bundle that finds faces")
+    refuse_options(arguments, ANOMALY_ONLY, why="needs a bundle that finds anomalies")
     if arguments.snapshot is not None:
         refuse_existing_file(arguments.snapshot, force=arguments.force)
     if arguments.enroll_synthetic and arguments.source != [SYNTHETIC]:

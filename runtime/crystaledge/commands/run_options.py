@@ -15,6 +15,7 @@ WHOLE = (0.0, 0.0, 1.0, 1.0)
 CROPS_ONLY = ("face_box", "gallery_face_box")
 VIDEO_ONLY = ("gallery_db", "key_file", "snapshot_every", "record", "show", "live", "metrics", "pixelate", "no_gate")
 
+ANOMALY_ONLY = ("overlays", "hold_still", "adapt")
 PEOPLE_ONLY = ("gallery", "gallery_db", "enroll_synthetic", "far", "stopping", "snapshot", "restore")
 
 
@@ -40,6 +41,7 @@ def configure_run(parser: ArgumentParser) -> None:
     _who_is_looked_for(parser)
     _what_is_shown(parser)
     _state(parser)
+    _anomalies(parser)
     engine = parser.add_argument_group("which graph runs")
     engine.add_argument(
         "--graph",
@@ -114,6 +116,20 @@ def _what_is_shown(parser: ArgumentParser) -> None:
     shown.add_argument("--pixelate", action="store_true", help="blur faces that are not identified in what is shown")
 
 
+def _anomalies(parser: ArgumentParser) -> None:
+    anomalies = parser.add_argument_group("anomalies (with a bundle that finds them)")
+    anomalies.add_argument("--overlays", type=Path, metavar="DIR", help="write each image with its heat map over it")
+    anomalies.add_argument(
+        "--hold-still", action="store_true", help="where nothing in the picture has changed, repeat the last verdict"
+    )
+    anomalies.add_argument(
+        "--adapt",
+        type=positive,
+        metavar="N",
+        help="judge relative to the running mean of about N images judged normal, for light that drifts",
+    )
+
+
 def _state(parser: ArgumentParser) -> None:
     state = parser.add_argument_group("state (files hold personal data; nothing is written unless asked for)")
     state.add_argument(
@@ -126,4 +142,4 @@ def _state(parser: ArgumentParser) -> None:
     state.add_argument(
         "--snapshot-every", type=positive, metavar="SECONDS", help="and each time so many seconds have passed"
     )
-    state.add_argument("--force", action="store_true", help="replace an existing state file or recording")
+    state.add_argument("--force", action="store_true", help="replace existing state files, recordings or overlays")

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from crystaledge.bundle import Bundle
 from crystaledge.cli.verb import Outcome, talk
 from crystaledge.commands.engines import engine_options
-from crystaledge.commands.run_options import CROPS_ONLY, PEOPLE_ONLY, refuse_options
+from crystaledge.commands.run_options import ANOMALY_ONLY, CROPS_ONLY, PEOPLE_ONLY, refuse_options
 from crystaledge.commands.video_outputs import outputs_of
 from crystaledge.errors import DataError, UsageError
 from crystaledge.extras import load
@@ -50,6 +50,7 @@ class GalleryNotes(Protocol):
 def run(arguments: Namespace, bundles: Sequence[Bundle]) -> Outcome:
     """Run a detector, and identities where a bundle tells them, over cameras; see the verb's help."""
     refuse_options(arguments, CROPS_ONLY, why="is about bundles that look at crops")
+    refuse_options(arguments, ANOMALY_ONLY, why="needs a bundle that finds anomalies")
     if by_role(bundles)[1] is None:
         refuse_options(arguments, PEOPLE_ONLY, why="needs a bundle that tells people apart beside the detector's")
     _refuse_contradictions(arguments)

@@ -47,6 +47,20 @@ FACTS = (
         ),
         state="hidden float32 [64] per track; maps and held image per camera, on the host",
     ),
+    SystemFacts(
+        system=System.PATCHCORE,
+        does="anomalies as distance from a memory of normal patches",
+        parameters=371_712,
+        graphs=("anomaly: image -> distance, features",),
+        state="bank of normal patches in the graph; a held image and a running mean per camera on the host, if wanted",
+    ),
+    SystemFacts(
+        system=System.STUDENT_TEACHER,
+        does="anomalies as what a student that saw only normal images cannot imitate",
+        parameters=114_240,
+        graphs=("anomaly: image -> distance",),
+        state="a held image and a running mean per camera on the host, if wanted",
+    ),
 )
 
 

@@ -23,7 +23,7 @@ SYSTEMS = Verb(
 
 RUN = Verb(
     name="run",
-    summary="run bundles on video, cameras, face crops or the synthetic scene; JSON lines of events",
+    summary="run bundles on video, cameras, images or the synthetic scene; JSON lines of events",
     description=(
         "With a detector's bundle: finds faces in video and cameras, follows them, and, with a bundle that tells\n"
         "people apart beside it, crystallizes who they are. Frames in which nothing moved cost next to nothing.\n"
@@ -31,11 +31,14 @@ RUN = Verb(
         "With a bundle that looks at crops alone: one JSON line for each observation, with quality and velocity,\n"
         "norm of the state, whether the identity has crystallized, the best match among the enrolled with its\n"
         "score, and the verdict with the false-accept rate it was calibrated for.\n\n"
+        "With a bundle that finds anomalies: one JSON line for each image, with its score in [0, 1], the verdict at\n"
+        "the calibrated threshold, and the box around what is furthest from normal.\n\n"
         "Examples:\n"
         "  crystaledge run phantom.bundle mnemosyne.bundle --source rtsp://camera/1 --source 0 --gallery-db people.db\n"
         "  crystaledge run phantom.bundle mnemosyne.bundle --source synthetic --enroll-synthetic --record out.mp4\n"
         "  crystaledge run mnemosyne.bundle --source crops/ --gallery people/\n"
-        "  crystaledge run mnemosyne.bundle --source talk.mp4 --face-box 0.2,0.1,0.8,0.9"
+        "  crystaledge run mnemosyne.bundle --source talk.mp4 --face-box 0.2,0.1,0.8,0.9\n"
+        "  crystaledge run patchcore.bundle --source parts/ --overlays pictures/"
     ),
     extra="onnxruntime",
     configure=configure_run,

@@ -105,7 +105,7 @@ def test_an_enrolment_that_finds_no_room_on_a_failed_device_is_survived(
     installed.driver.breaks()
     with pipeline:
         assert pipeline.enroll("ada", drawn_frames(0, 1)) == 1
-    assert len(said) == 1 and said[0].startswith("enrolment of 'ada': ")
+    assert len(said) == 1 and said[0].startswith("enrolment: ")
 
 
 def test_what_the_host_can_still_overwrite_is_overwritten_before_a_reset(
