@@ -71,7 +71,10 @@ def update_bundle(bundle: Bundle, manifest: Manifest, parts: tuple[Part, ...], *
     return write_bundle(bundle.path, complete, everything, force=True)
 
 
-def npz_bytes(arrays: Mapping[str, NDArray[np.float32] | NDArray[np.uint8]]) -> bytes:
+Values = NDArray[np.float32] | NDArray[np.float16] | NDArray[np.uint8]
+
+
+def npz_bytes(arrays: Mapping[str, Values]) -> bytes:
     """An .npz file without times in it: equal arrays give equal bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -21,9 +21,9 @@ from crystaledge.errors import CrystalEdgeError, DataError
 from crystaledge.files import write_atomic
 from crystaledge.jsonio import dumps
 from crystaledge_benchmarks.machine import describe_machine
+from crystaledge_benchmarks.table import PartReport
 from crystaledge_benchmarks.video.parts import PARTS
 from crystaledge_benchmarks.video.setup import Setup
-from crystaledge_benchmarks.video.table import PartReport
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,6 +61,7 @@ def _setup(options: argparse.Namespace) -> Setup:
         data=options.data,
         peers=options.peers,
         repeats=options.repeats,
+        steady_every_s=options.steady_every,
         frames=options.frames,
         clip_frames=options.clip_frames,
         embed_frames=options.embed_frames,
@@ -76,6 +77,7 @@ def _json(options: argparse.Namespace, reports: Sequence[PartReport]) -> str:
             "detector": str(options.detector),
             "identity": str(options.identity),
             "repeats": options.repeats,
+            "steady_every_s": options.steady_every,
             "parts": {one.name: {"findings": one.findings, "record": one.record} for one in reports},
         }
     )
@@ -94,6 +96,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--part", action="append", choices=list(PARTS), help="measure this part alone; may be repeated")
     parser.add_argument("--json", type=Path, help="write everything to this file")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument(
+        "--steady-every",
+        type=float,
+        default=0.0,
+        help="as `run --steady-every`, for `speed` and `identity` (default: 0)",
+    )
     parser.add_argument("--frames", type=int, default=220, help="of each scene of `gates` (default: 220)")
     parser.add_argument("--clip-frames", type=int, help="at most so many frames of each clip (default: all)")
     parser.add_argument("--embed-frames", type=int, default=20, help="of each clip, for the peers' embedders")

@@ -9,7 +9,7 @@ from pathlib import Path
 from crystaledge.errors import DataError
 from crystaledge.sources.frame import Frame
 from crystaledge.sources.open import open_source
-from crystaledge_benchmarks.video.cpu import CpuClock
+from crystaledge_benchmarks.cpu import CpuClock
 
 TALKING_HEADS = "talking_head"
 """One person a clip, the file's name being theirs."""

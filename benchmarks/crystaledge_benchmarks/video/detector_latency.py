@@ -14,10 +14,10 @@ from crystaledge.detection.detector import IMAGE
 from crystaledge.manifest.model import Precision
 from crystaledge.scene.crowd import CrowdConfig, CrowdSource
 from crystaledge.sources.frame import Frame
-from crystaledge_benchmarks.video.cpu import Spread
+from crystaledge_benchmarks.cpu import Spread
+from crystaledge_benchmarks.table import PartReport, Table
 from crystaledge_benchmarks.video.dense_look import DenseLook
 from crystaledge_benchmarks.video.setup import Setup
-from crystaledge_benchmarks.video.table import PartReport, Table
 
 NAME = "detector"
 _LOOKS = 200

@@ -9,14 +9,14 @@ import numpy as np
 
 from crystaledge.scene.crowd import CrowdSource
 from crystaledge.sources.frame import Frame
+from crystaledge_benchmarks.cpu import CpuClock, Spread
+from crystaledge_benchmarks.table import PartReport, Table, number, percent
 from crystaledge_benchmarks.video.clips import clips_in, frames_of
-from crystaledge_benchmarks.video.cpu import CpuClock, Spread
 from crystaledge_benchmarks.video.dense_look import DenseLook
 from crystaledge_benchmarks.video.modes import BARE, DENSE, OURS, Mode, modes_of
 from crystaledge_benchmarks.video.overlap import Recall
 from crystaledge_benchmarks.video.scenes import ACTIVE, CROWD, PAN, STILL, Place, place_of, scenes_of
 from crystaledge_benchmarks.video.setup import Setup
-from crystaledge_benchmarks.video.table import PartReport, Table, number, percent
 
 NAME = "gates"
 CLIPS = ("person08", "stage_show_short")

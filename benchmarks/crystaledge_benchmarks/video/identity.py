@@ -13,12 +13,12 @@ from crystaledge.identity.spec import Stopping
 from crystaledge.sources.frame import Frame
 from crystaledge.video.options import VideoOptions
 from crystaledge.video.pipeline import VideoPipeline
+from crystaledge_benchmarks.table import PartReport, Table, number
 from crystaledge_benchmarks.video.clips import TALKING_HEADS, clips_in, frames_of
 from crystaledge_benchmarks.video.dense_look import DenseLook
 from crystaledge_benchmarks.video.enrolment import Enrolment, enroll_all, last_third, learn_all
 from crystaledge_benchmarks.video.probe import NOBODY, UNDECIDED, Probe, probe
 from crystaledge_benchmarks.video.setup import Setup
-from crystaledge_benchmarks.video.table import PartReport, Table, number
 
 NAME = "identity"
 
@@ -53,7 +53,8 @@ def measure(setup: Setup, people: Mapping[str, Sequence[Frame]]) -> IdentityResu
         states, enrolments = learn_all(learner, detect, people)
     rules = []
     for stopping in Stopping:
-        with VideoPipeline.of(setup.detector, setup.identity, VideoOptions(stopping=stopping)) as pipeline:
+        options = VideoOptions(stopping=stopping, steady_every_s=setup.steady_every_s)
+        with VideoPipeline.of(setup.detector, setup.identity, options) as pipeline:
             crystallizer = pipeline.crystallizer
             assert crystallizer is not None
             gallery = crystallizer.gallery

@@ -12,9 +12,9 @@ from crystaledge.scene.crowd import CrowdConfig, CrowdSource
 from crystaledge.sources.frame import Frame
 from crystaledge.video.events import FaceTurn
 from crystaledge.video.pipeline import VideoPipeline
-from crystaledge_benchmarks.video.cpu import CpuClock
+from crystaledge_benchmarks.cpu import CpuClock
+from crystaledge_benchmarks.table import PartReport, Table
 from crystaledge_benchmarks.video.setup import Setup
-from crystaledge_benchmarks.video.table import PartReport, Table
 
 NAME = "memory"
 FRAMES_PER_S = 15.0

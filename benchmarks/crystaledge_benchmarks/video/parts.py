@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from crystaledge_benchmarks.table import PartReport
 from crystaledge_benchmarks.video import (
     detector_latency,
     gates,
@@ -14,7 +15,6 @@ from crystaledge_benchmarks.video import (
     tracker_cost,
 )
 from crystaledge_benchmarks.video.setup import Setup
-from crystaledge_benchmarks.video.table import PartReport
 
 PARTS: Mapping[str, Callable[[Setup], PartReport]] = {
     module.NAME: module.run for module in (speed, gates, identity, stability, tracker_cost, memory, detector_latency)

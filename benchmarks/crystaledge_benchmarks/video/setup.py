@@ -24,6 +24,8 @@ class Setup:
     peers: Path | None = None
     """The peers' own environment; None leaves them out."""
     repeats: int = 3
+    steady_every_s: float = 0.0
+    """See `VideoOptions.steady_every_s`; of the parts `speed` and `identity`."""
     frames: int = 220
     """Of each scene of the part `gates`."""
     clip_frames: int | None = None

@@ -9,16 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from crystaledge.video.options import VideoOptions
 from crystaledge.video.pipeline import VideoPipeline
+from crystaledge_benchmarks.cpu import CpuClock, Spread
+from crystaledge_benchmarks.table import PartReport, Table, percent, share
 from crystaledge_benchmarks.video.clips import TALKING_HEADS, clips_in, decoded, frames_of
-from crystaledge_benchmarks.video.cpu import CpuClock, Spread
 from crystaledge_benchmarks.video.dense_look import DenseLook
 from crystaledge_benchmarks.video.differences import Differences, differences
 from crystaledge_benchmarks.video.enrolment import enroll_all, learn_all
 from crystaledge_benchmarks.video.overlap import as_boxes
 from crystaledge_benchmarks.video.peer_loop import PeerLoop, watch
 from crystaledge_benchmarks.video.setup import Setup
-from crystaledge_benchmarks.video.table import PartReport, Table, percent, share
 
 NAME = "speed"
 
@@ -63,7 +64,8 @@ class _Round:
 def run(setup: Setup) -> PartReport:
     """All clips; the slowest first."""
     clips = clips_in(setup.folder())
-    with VideoPipeline.of(setup.detector, setup.identity) as pipeline:
+    options = VideoOptions(steady_every_s=setup.steady_every_s)
+    with VideoPipeline.of(setup.detector, setup.identity, options) as pipeline:
         _enroll(setup, pipeline)
         rows = [_measured(setup, pipeline, clip) for clip in clips]
     return report(rows)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from crystaledge.outputs.annotate import annotated
 from crystaledge.sources.frame import Frame
+from crystaledge_benchmarks.table import PartReport, Table, percent, share
 from crystaledge_benchmarks.video.clips import SEVERAL, clips_in, frames_of
 from crystaledge_benchmarks.video.setup import Setup
 from crystaledge_benchmarks.video.sheet import even_places, write_sheet
-from crystaledge_benchmarks.video.table import PartReport, Table, percent, share
 from crystaledge_benchmarks.video.track_lives import Lives, lives_of
 from crystaledge_benchmarks.video.watched import WatchedPipeline
 

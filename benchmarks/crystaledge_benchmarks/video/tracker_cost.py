@@ -12,9 +12,9 @@ from crystaledge.detections import Detections
 from crystaledge.tracking.config import TrackerConfig
 from crystaledge.tracking.ids import TrackIds
 from crystaledge.tracking.tracker import FaceTracker
-from crystaledge_benchmarks.video.cpu import Spread
+from crystaledge_benchmarks.cpu import Spread
+from crystaledge_benchmarks.table import PartReport, Table
 from crystaledge_benchmarks.video.setup import Setup
-from crystaledge_benchmarks.video.table import PartReport, Table
 
 NAME = "tracker"
 FACES = 10

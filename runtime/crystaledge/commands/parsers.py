@@ -64,6 +64,18 @@ def share(text: str) -> float:
     return value
 
 
+def seconds(text: str) -> float:
+    """Parse a length of time from a millisecond to a day, in seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 1e-3 <= value <= 86_400.0:
+        msg = f"{text!r} is no length of time in seconds such as 0.2"
+        raise ArgumentTypeError(msg)
+    return value
+
+
 def choice(kind: type[E], what: str) -> Callable[[str], E]:
     """Parser of an enumeration's value; the message names them all."""
 

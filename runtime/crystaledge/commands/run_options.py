@@ -8,12 +8,23 @@ from pathlib import Path
 
 from crystaledge.commands.engines import add_engine_options
 from crystaledge.commands.gallery_verbs import add_gallery_options
-from crystaledge.commands.parsers import face_box, integer, positive, stopping, threads
+from crystaledge.commands.parsers import face_box, integer, positive, seconds, stopping, threads
 from crystaledge.errors import UsageError
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 CROPS_ONLY = ("face_box", "gallery_face_box")
-VIDEO_ONLY = ("gallery_db", "key_file", "snapshot_every", "record", "show", "live", "metrics", "pixelate", "no_gate")
+VIDEO_ONLY = (
+    "gallery_db",
+    "key_file",
+    "snapshot_every",
+    "record",
+    "show",
+    "live",
+    "metrics",
+    "pixelate",
+    "no_gate",
+    "steady_every",
+)
 
 ANOMALY_ONLY = ("overlays", "hold_still", "adapt")
 PEOPLE_ONLY = ("gallery", "gallery_db", "enroll_synthetic", "far", "stopping", "snapshot", "restore")
@@ -74,6 +85,13 @@ def _what_is_looked_at(parser: ArgumentParser) -> None:
     )
     source.add_argument(
         "--frames", type=positive, metavar="N", help="stop after N rounds, each a frame of every source that has one"
+    )
+    source.add_argument(
+        "--steady-every",
+        type=seconds,
+        metavar="SECONDS",
+        help="while every face in view is committed, or there is none, look only so often, such as 0.2; boxes are "
+        "predicted meanwhile (default: whenever something moves)",
     )
     source.add_argument("--no-gate", action="store_true", help="process every frame, whether or not something moved")
 

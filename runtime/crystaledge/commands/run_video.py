@@ -135,6 +135,7 @@ def _options(arguments: Namespace) -> VideoOptions:
         gate=None if arguments.no_gate else defaults.gate,
         stopping=arguments.stopping or defaults.stopping,
         false_accept_rate=arguments.far,
+        steady_every_s=arguments.steady_every or 0.0,
     )
 
 

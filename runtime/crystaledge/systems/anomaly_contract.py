@@ -8,9 +8,9 @@ from crystaledge.manifest.model import GraphSpec, Manifest
 IMAGE = "image"
 """`(3, H, W)`."""
 DISTANCE = "distance"
-"""`(1, h, w)`, at least 0: how far each cell of the image is from normal."""
+"""`(1, h, w)`, at least 0: how far each cell of the image is from normal; left out where the host searches."""
 FEATURES = "features"
-"""`(D, h, w)`: what was compared with the bank; only where the host re-ranks."""
+"""`(D, h, w)`: what was compared with the bank; only where the host re-ranks or searches."""
 MEMORY_FILE = "memory/bank.npz"
 BANK = "bank"
 """`(M, D)` float16 in the memory file."""
@@ -31,10 +31,12 @@ def check_contract(manifest: Manifest, graph: GraphSpec, *, features: bool) -> N
         msg = f"An anomaly graph reads one {IMAGE!r} of {list(image)} and keeps no state; this one reads {found}."
         raise ContractError(msg)
     shapes = {spec.name: spec.row_shape for spec in graph.outputs}
-    distance = shapes.get(DISTANCE, ())
-    if len(distance) != 3 or distance[0] != 1:
-        msg = f"An anomaly graph has a map {DISTANCE!r} of [1, h, w] a row; this one has {list(distance) or 'none'}."
+    maps = {name: shapes[name] for name in (DISTANCE, FEATURES) if name in shapes}
+    host_searches = features and DISTANCE not in maps
+    if any(len(shape) != 3 for shape in maps.values()) or (not host_searches and maps.get(DISTANCE, ())[:1] != (1,)):
+        found = [(name, list(shape)) for name, shape in maps.items()]
+        msg = f"An anomaly graph has a map {DISTANCE!r} of [1, h, w] a row; this one has {found or 'no maps'}."
         raise ContractError(msg)
-    if features and shapes.get(FEATURES, ())[1:] != distance[1:]:
-        msg = f"The host re-ranks, so the graph needs {FEATURES!r} of the map's cells; it has {shapes.get(FEATURES)}."
+    if features and maps.get(FEATURES, ())[1:] != maps.get(DISTANCE, maps.get(FEATURES, (0,)))[1:]:
+        msg = f"The host compares patches, so the graph needs {FEATURES!r} of the map's cells; it has {shapes}."
         raise ContractError(msg)

@@ -23,6 +23,8 @@ from crystaledge.video.options import VideoOptions
 Box = tuple[float, float, float, float]
 _UNSEEN = -1e9
 _OWN_IOU = 0.3
+_ROUNDING_S = 1e-3
+"""Times of frames are rounded."""
 
 
 @dataclass(slots=True)
@@ -54,6 +56,10 @@ class Camera:
     """Time of the last frame in which nothing moved since then."""
     settled: bool = True
     """Whether every live track is in view and somebody; others are confirmed, lost or ended by time alone."""
+    steady: bool = False
+    """Settled, and nobody is in view of whom it is open who it is."""
+    resting: bool = False
+    """The frame that arrived last is left out because nothing is open, whether or not something moved."""
     hidden: tuple[Box, ...] = ()
     """Where faces may be that `views` does not show, as of the last processed frame."""
     frame: int = 0
@@ -73,15 +79,24 @@ class Camera:
         self.now_s = frame.index / frames_per_s if frame.time_s is None else frame.time_s
         return self.now_s
 
-    def is_due(self, frame: Frame, *, look_again_s: float) -> bool:
+    def is_due(self, frame: Frame, *, look_again_s: float, steady_every_s: float = 0.0) -> bool:
         """Whether a frame is worth processing: something moved, a track is in doubt, or it was long ago."""
+        since_s = self.now_s - self.processed_s
+        self.resting = self.steady and 0.0 <= since_s < steady_every_s - _ROUNDING_S
+        if self.resting:
+            return False
         moved = self.gate is None or self.gate.moved(frame.pixels)
         # A clock that jumps back makes the last look lie in the future.
-        return moved or not self.settled or not 0.0 <= self.now_s - self.processed_s < look_again_s
+        return moved or not self.settled or not 0.0 <= since_s < look_again_s
 
-    def settle(self) -> None:
-        """After the tracker's turn: see `settled`."""
+    def settle(self, *, open_faces: bool = False) -> None:
+        """After the tracker's turn: see `settled` and `steady`.
+
+        Args:
+            open_faces: somebody is in view of whom it is not decided yet who it is.
+        """
         self.settled = all(self.tracker.stage(track) == Stage.CONFIRMED for track in self.tracker.live)
+        self.steady = self.settled and not open_faces
 
     def processed(self) -> None:
         """The frame that arrived last is being processed."""
@@ -94,7 +109,8 @@ class Camera:
 
     def still(self) -> None:
         """Nothing moved: tracks stay where they are. The tracker is told when it is next needed."""
-        self.still_s = self.now_s
+        if not self.resting:
+            self.still_s = self.now_s
 
     def expected(self) -> Expected:
         """Where its live tracks are expected now."""

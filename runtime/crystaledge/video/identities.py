@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystaledge.identity.decision import Verdict
+from crystaledge.outputs.view import TrackView
 from crystaledge.sources.frame import Frame
 from crystaledge.systems.mnemosyne_crystallizer import Crystallizer, FaceLook
 from crystaledge.systems.mnemosyne_records import IdentityEvent, TrackRecord
@@ -54,6 +56,10 @@ class Identities:
         turns = [self._turn(one, old, answer) for one, old, answer in zip(due, before, answers, strict=True)]
         return [turn for turn in turns if turn is not None]
 
+    def is_open(self, view: TrackView) -> bool:
+        """Whether a face will be looked at until it is decided who it is; one that is too small never is."""
+        return not view.crystallized and _size_px(view.box_xyxy) >= self._policy.smallest_px
+
     def record(self, track: int) -> TrackRecord | None:
         """What is known of a track."""
         return self.crystallizer.record(track) if track in self.crystallizer.store else None
@@ -81,8 +87,7 @@ class Identities:
 
     def _is_due(self, one: Seen) -> bool:
         policy, box = self._policy, one.box_xyxy
-        size = np.sqrt(max(float((box[2] - box[0]) * (box[3] - box[1])), 0.0))
-        if size < policy.smallest_px:
+        if _size_px(box.tolist()) < policy.smallest_px:
             return False
         if seen_share(box[None], one.frame.pixels.shape[:2])[0] < policy.seen_share:
             return False
@@ -102,6 +107,12 @@ class Identities:
             self.crystallizer.restart(one.track)
             return _event(one, FaceTurn.DOUBTED, old, answer)
         return None
+
+
+def _size_px(box_xyxy: Sequence[float]) -> float:
+    """Square root of a box's area."""
+    x1, y1, x2, y2 = box_xyxy
+    return math.sqrt(max((x2 - x1) * (y2 - y1), 0.0))
 
 
 def _is_doubtful(record: TrackRecord, answer: IdentityEvent) -> bool:

@@ -49,6 +49,9 @@ class VideoOptions:
     """Of sources that have no clock."""
     look_again_s: float = 10.0
     """A frame is processed after so long even where nothing moved."""
+    steady_every_s: float = 0.0
+    """While nothing is open, that is every face in view is committed or there is none, look only so often; 0 looks at
+    every frame in which something moved. Boxes are predicted meanwhile, and who comes is noticed so much later."""
 
     def of_identity(self) -> PipelineOptions:
         """The same for the side that tells people apart."""

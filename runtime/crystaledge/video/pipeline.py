@@ -22,7 +22,7 @@ from crystaledge.video.lone_faces import lone_faces
 from crystaledge.video.opening import by_role, opened
 from crystaledge.video.options import VideoOptions
 from crystaledge.video.result import FrameResult
-from crystaledge.video.views import hidden_boxes, processed_view, track_views, unmoved_view
+from crystaledge.video.views import hidden_boxes, processed_view, track_views, unprocessed_view
 
 
 class VideoPipeline:
@@ -76,8 +76,9 @@ class VideoPipeline:
         """
         started = perf_counter()
         cameras = [self._camera(frame) for frame in frames]
+        again_s, steady_s = self.options.look_again_s, self.options.steady_every_s
         due = [
-            camera.is_due(frame, look_again_s=self.options.look_again_s)
+            camera.is_due(frame, look_again_s=again_s, steady_every_s=steady_s)
             for camera, frame in zip(cameras, frames, strict=True)
         ]
         moving = [(camera, frame) for camera, frame, is_due in zip(cameras, frames, due, strict=True) if is_due]
@@ -87,7 +88,7 @@ class VideoPipeline:
             if not is_due:
                 camera.still()
         return [
-            results[id(frame)] if is_due else FrameResult(unmoved_view(camera, frame, started), ())
+            results[id(frame)] if is_due else FrameResult(unprocessed_view(camera, frame, started), ())
             for camera, frame, is_due in zip(cameras, frames, due, strict=True)
         ]
 

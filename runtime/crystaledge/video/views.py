@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -24,7 +25,7 @@ def processed_view(
     """A frame that was worked on; `marks` are the seconds between its stages."""
     camera.views = tuple(track_views(camera, identities))
     camera.hidden = hidden_boxes(camera)
-    camera.settle()
+    camera.settle(open_faces=identities is not None and any(map(identities.is_open, camera.views)))
     spans = zip((Stage.GATE, Stage.DETECT, Stage.TRACK, Stage.EMBED), marks, marks[1:], strict=False)
     return FrameView(
         frame=frame,
@@ -37,16 +38,23 @@ def processed_view(
     )
 
 
-def unmoved_view(camera: Camera, frame: Frame, started: float) -> FrameView:
-    """A frame in which nothing moved, `started` being when it came in seconds."""
+def unprocessed_view(camera: Camera, frame: Frame, started: float) -> FrameView:
+    """A frame that was not looked at, `started` being when it came in seconds."""
+    moved_on = camera.resting and bool(camera.views)
     return FrameView(
         frame=frame,
-        tracks=camera.views,
-        hidden_xyxy=camera.hidden,
+        tracks=_predicted_views(camera) if moved_on else camera.views,
+        hidden_xyxy=hidden_boxes(camera) if moved_on else camera.hidden,
         processed=False,
         gate_share=0.0,
         latency_ms=(perf_counter() - started) * 1e3,
     )
+
+
+def _predicted_views(camera: Camera) -> tuple[TrackView, ...]:
+    """The views of the last processed frame, each at the box where its track should be by now."""
+    places = dict(zip(camera.tracker.live, camera.tracker.predict(camera.now_s).tolist(), strict=True))
+    return tuple(replace(view, box_xyxy=tuple(places.get(view.track, view.box_xyxy))) for view in camera.views)
 
 
 def track_views(camera: Camera, identities: Identities | None) -> Iterator[TrackView]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from crystaledge.jsonio import dumps
-from crystaledge_benchmarks.video.cpu import Spread
+from crystaledge_benchmarks.cpu import Spread
 from crystaledge_benchmarks.video.differences import Differences
 from crystaledge_benchmarks.video.peer_loop import PeerLoop
 from crystaledge_benchmarks.video.speed import ClipSpeed, report

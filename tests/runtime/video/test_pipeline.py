@@ -78,6 +78,45 @@ def test_after_a_while_a_frame_is_processed_though_nothing_moved(squares: Bundle
     assert [view.frame.index for view in views if view.processed] == [0, 10, 20]
 
 
+STEADY = VideoOptions(steady_every_s=0.5)
+
+
+def test_while_nobody_is_open_only_each_fifth_frame_is_looked_at_and_boxes_are_predicted(squares: Bundle) -> None:
+    scenes = walk((4, 8), (2, 1), 40)
+    with VideoPipeline.of(squares, None, STEADY) as pipeline:
+        views = views_of(pipeline, film(scenes))
+    # Until the third frame the track is in doubt.
+    assert [view.frame.index for view in views if view.processed] == [0, 1, 2, *range(7, 40, 5)]
+    for view, (square,) in zip(views[12:], scenes[12:], strict=True):
+        (track,) = view.tracks
+        assert track.box_xyxy == pytest.approx(square.box, abs=1.0)
+        assert any(box == pytest.approx(square.box, abs=1.0) for box in view.hidden_xyxy)
+
+
+def test_who_comes_while_the_camera_rests_is_found_as_soon_as_it_looks(squares: Bundle) -> None:
+    scenes = [*[EMPTY] * 12, *walk((40, 40), (2, 0), 12)]
+    with VideoPipeline.of(squares, None, STEADY) as pipeline:
+        events = events_of(pipeline, film(scenes))
+    (appeared,) = told(events, FaceTurn.APPEARED)
+    assert appeared.frame - 12 <= 5 + 2
+
+
+def test_a_face_of_whom_it_is_open_who_it_is_is_looked_at_all_the_time(squares: Bundle, colours: Bundle) -> None:
+    with VideoPipeline.of(squares, colours, STEADY) as pipeline:
+        views = views_of(pipeline, film(walk((4, 8), (2, 1), 40)))
+    committed = next(view.frame.index for view in views if any(track.crystallized for track in view.tracks))
+    assert all(view.processed for view in views[: committed + 1])
+    assert sum(view.processed for view in views[committed + 1 :]) == (40 - committed - 1) // 5
+
+
+def test_who_leaves_while_the_camera_rests_is_lost_and_rest_is_over(squares: Bundle) -> None:
+    with VideoPipeline.of(squares, None, STEADY) as pipeline:
+        views = views_of(pipeline, film([*walk((40, 40), (2, 0), 10), *[EMPTY] * 20]))
+    seen = [view.frame.index for view in views if view.processed and view.frame.index >= 10]
+    assert seen[0] <= 14
+    assert seen[1] == seen[0] + 1  # it is looked for, in each frame
+
+
 def test_without_a_gate_each_frame_is_processed(squares: Bundle) -> None:
     with VideoPipeline.of(squares, None, VideoOptions(gate=None)) as pipeline:
         assert all(view.processed for view in views_of(pipeline, film([EMPTY] * 5)))

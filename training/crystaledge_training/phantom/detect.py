@@ -33,12 +33,14 @@ def octaves_of(images: Tensor, octaves: int) -> list[Tensor]:
 def detect(
     detector: Detector, images: Tensor, *, octaves: int, score_threshold: float, suppression_iou: float
 ) -> list[Candidates]:
-    """Faces of each image `(B, 3, H, W)`, in pixels of it, best first."""
+    """Faces of each image `(B, 3, H, W)`, in pixels of it, best first; runs where the network is."""
+    device = next(detector.parameters()).device
     found: list[Candidates] = []
     for start in range(0, len(images), _BATCH):
-        maps = [detector(level) for level in octaves_of(images[start : start + _BATCH], octaves)]
-        for row in range(len(maps[0].logit)):
-            levels = [(m.logit[row, 0].numpy(), m.box[row].numpy()) for m in maps]
+        whole = images[start : start + _BATCH].to(device)
+        maps = [(m.logit.cpu(), m.box.cpu()) for m in map(detector, octaves_of(whole, octaves))]
+        for row in range(len(whole)):
+            levels = [(logit[row, 0].numpy(), box[row].numpy()) for logit, box in maps]
             found.append(merge(levels, score_threshold=score_threshold, suppression_iou=suppression_iou))
     return found
 

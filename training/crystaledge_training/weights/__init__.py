@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from crystaledge.errors import UsageError
 from crystaledge.system import System
 
 
 def embedded_checkpoint(system: System) -> Path:
-    """Path of the embedded checkpoint of a system."""
-    return Path(__file__).parent / f"{system.value}.safetensors"
+    """Path of the embedded checkpoint of a system.
+
+    Raises:
+        UsageError: none ships for it: what is normal, say, is for the user's own images to tell.
+    """
+    path = Path(__file__).parent / f"{system.value}.safetensors"
+    if not path.is_file():
+        msg = f"No weights of {system.value} ship with the package; train it, and give --checkpoint FILE."
+        raise UsageError(msg)
+    return path
 
 
 def embedded_trained(system: System) -> Path | None:

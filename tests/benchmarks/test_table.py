@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crystaledge_benchmarks.video.table import PartReport, Table, number, percent, share
+from crystaledge_benchmarks.table import PartReport, Table, number, percent, share
 
 TABLE = Table("Cost", ("clip", "ms"), (("a", "10.5"), ("longer", "9.25")))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crystaledge_benchmarks.video.cpu import CpuClock, Spread
+from crystaledge_benchmarks.cpu import CpuClock, Spread
 
 
 def test_a_spread_is_median_and_extremes() -> None:

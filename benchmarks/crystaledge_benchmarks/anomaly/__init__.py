@@ -1,0 +1,1 @@
+"""What finding anomalies costs, and what state buys: `python -m crystaledge_benchmarks.anomaly`."""
