@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,7 @@ class FaceTracker:
         self._config, self._ids = config, ids
         self._clock = Clock()
         self._table = TrackTable.empty()
+        self._foreseen: _Foreseen | None = None
 
     @property
     def live(self) -> tuple[int, ...]:
@@ -62,8 +64,9 @@ class FaceTracker:
         Raises:
             UsageError: the time is not finite.
         """
-        live = self._table.live
-        belief = predicted(live["belief"], self._clock.at(time_s) - live["seen_s"], self._config.motion)
+        now_s, live = self._clock.at(time_s), self._table.live
+        belief = predicted(live["belief"], now_s - live["seen_s"], self._config.motion)
+        self._foreseen = _Foreseen(now_s, live["number"].copy(), belief)  # an update at this time needs the very same
         return corners(shapes_of(belief)).astype(np.float32)
 
     def update(
@@ -97,8 +100,7 @@ class FaceTracker:
 
     def _run(self, step: Step) -> None:
         age(step)
-        live = step.table.live
-        belief = predicted(live["belief"], step.now_s - live["seen_s"], self._config.motion)
+        belief = self._believed(step)
         matched = match_by_motion(step, belief)
         is_young = _of_newcomers(step, matched)
         learn(step, belief, matched)
@@ -111,6 +113,13 @@ class FaceTracker:
         merge_duplicates(step)
         step.table.live["looked_s"] = step.table.lost["looked_s"] = step.now_s
 
+    def _believed(self, step: Step) -> NDArray[np.float64]:
+        """Where the live tracks are expected at the step's time."""
+        live, foreseen, self._foreseen = step.table.live, self._foreseen, None
+        if foreseen is not None and foreseen.holds(step.now_s, live["number"]):
+            return foreseen.belief
+        return predicted(live["belief"], step.now_s - live["seen_s"], self._config.motion)
+
     def touch(self, track_ids: Sequence[int], time_s: float) -> None:
         """Nothing moved at these tracks up to this time: they stay where they are and grow no older.
 
@@ -120,6 +129,7 @@ class FaceTracker:
         """
         for track in track_ids:
             self._table.row(track)
+        self._foreseen = None
         now, numbers = self._clock.advance(time_s), np.asarray(track_ids, np.int64)
         touch(self._table.live, numbers, now)
         touch(self._table.lost, numbers, now)
@@ -137,6 +147,7 @@ class FaceTracker:
             msg = f"Track {into} is in view or the same; track {track} can take over the number of one that is away."
             raise StateError(msg)
         self._table.hand_over(track, into)
+        self._foreseen = None
 
     def state(self) -> TrackerState:
         """Everything that `resume` needs; encodes with `crystaledge.jsonio`."""
@@ -150,6 +161,19 @@ class FaceTracker:
         tracker._clock = Clock(now_s=state.now_s, source_s=state.source_s)
         tracker._table = TrackTable.of(rows_of(state))
         return tracker
+
+
+@dataclass(frozen=True, slots=True)
+class _Foreseen:
+    """What was predicted last; nothing has changed since."""
+
+    now_s: float
+    numbers: NDArray[np.int64]
+    belief: NDArray[np.float64]
+
+    def holds(self, now_s: float, numbers: NDArray[np.int64]) -> bool:
+        """Whether it is of this time and of these tracks; some may have been given up meanwhile."""
+        return now_s == self.now_s and np.array_equal(numbers, self.numbers)
 
 
 def _of_newcomers(step: Step, matched: NDArray[np.int64]) -> NDArray[np.bool_]:

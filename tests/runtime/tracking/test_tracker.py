@@ -216,3 +216,20 @@ def test_rename_is_refused_where_it_makes_no_sense() -> None:
     with pytest.raises(StateError):
         tracker.touch([first, 99], 9.0)
     assert tracker.state() == before
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6))
+def test_having_been_asked_where_faces_will_be_changes_nothing(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    asked, unasked = new_tracker(TrackerConfig(coast_s=0.2)), new_tracker(TrackerConfig(coast_s=0.2))
+    for step in range(30):
+        time_s = step * FRAME_S * (1 + 4 * (step > 15))
+        seen = faces(*((100.0 + 90.0 * i + 2.0 * step, 200.0) for i in range(4) if random.random() < 0.7))
+        for _ in range(random.integers(3)):
+            asked.predict(time_s + random.choice([0.0, 0.3]))
+        if random.random() < 0.2:
+            asked.touch(asked.live, time_s)
+            unasked.touch(unasked.live, time_s)
+        assert asked.update(seen, time_s).numbers.tolist() == unasked.update(seen, time_s).numbers.tolist()
+        assert asked.state() == unasked.state()
