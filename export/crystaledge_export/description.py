@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from crystaledge.bundle_writer import Part
 from crystaledge.manifest.model import BatchRange
 from crystaledge.tensors import StatePair, TensorSpec
 from crystaledge_training.checkpoint import Checkpoint
@@ -51,5 +52,7 @@ class SystemExport:
     """Markdown lines of the model card on how verdicts come about."""
     resized: Callable[[Checkpoint, tuple[int, int]], Checkpoint] | None = None
     """The same checkpoint for another size of input, in pixels; None where the size is part of the network."""
+    parts: Callable[[Checkpoint], tuple[Part, ...]] = lambda checkpoint: ()
+    """Files that the host needs beside the graphs."""
     limits: str
     """What the model card warns of."""

@@ -27,14 +27,19 @@ from crystaledge.manifest.model import (
 from crystaledge.system import System
 from crystaledge_calibration.golden import golden_file
 from crystaledge_calibration.trained import Trained, read_trained
-from crystaledge_export import mnemosyne, phantom
+from crystaledge_export import mnemosyne, patchcore, phantom, student_teacher
 from crystaledge_export.description import StepDescription, SystemExport
 from crystaledge_export.guards import guard_border, guard_parity, torch_rollout
 from crystaledge_export.model_card import model_card
 from crystaledge_export.to_onnx import onnx_from_step
 from crystaledge_training.checkpoint import Checkpoint
 
-SYSTEMS: Mapping[System, SystemExport] = {System.MNEMOSYNE: mnemosyne.EXPORT, System.PHANTOM: phantom.EXPORT}
+SYSTEMS: Mapping[System, SystemExport] = {
+    System.MNEMOSYNE: mnemosyne.EXPORT,
+    System.PHANTOM: phantom.EXPORT,
+    System.PATCHCORE: patchcore.EXPORT,
+    System.STUDENT_TEACHER: student_teacher.EXPORT,
+}
 GOLDEN_STEPS = 16
 GOLDEN_BATCH = 2
 TRAINED_FILE = "trained/step.safetensors"
@@ -99,6 +104,7 @@ def export_checkpoint(
         *(Part(g.graph.file, FileRole.GRAPH, g.model) for g in graphs),
         *(Part(golden_file(g.graph), FileRole.GOLDEN, _golden(g.description, g.graph)) for g in graphs),
         Part("MODEL_CARD.md", FileRole.MODEL_CARD, card.encode()),
+        *system.parts(checkpoint),
         *extra,
     )
     manifest = Manifest(

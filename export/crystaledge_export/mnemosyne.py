@@ -20,8 +20,9 @@ from crystaledge.systems.mnemosyne_contract import (
 from crystaledge.tensors import BATCH, DType, ResetRule, StatePair, TensorSpec
 from crystaledge_export.description import StepDescription, SystemExport
 from crystaledge_training.checkpoint import Checkpoint
+from crystaledge_training.mnemosyne.config import Variant
 from crystaledge_training.mnemosyne.load import mnemosyne_config, mnemosyne_from_checkpoint
-from crystaledge_training.mnemosyne.network import Mnemosyne
+from crystaledge_training.mnemosyne.make_network import make_network
 from crystaledge_training.parameters import parameter_count
 
 BATCHES = BatchRange(min=1, max=64, buckets=(1, 2, 4, 8, 16, 32, 64))
@@ -101,8 +102,10 @@ def _tensor(name: str, *row_shape: int) -> TensorSpec:
 def network_facts(checkpoint: Checkpoint) -> tuple[int, str]:
     """Parameters, and sizes in words."""
     config = mnemosyne_config(checkpoint)
-    sizes = f"encoding {config.encoding}, hidden {config.hidden}, quality gate on the {config.gate.value}"
-    return parameter_count(Mnemosyne(config)), sizes
+    sizes = f"{config.variant.value} network, encoding {config.encoding}, hidden {config.hidden}"
+    if config.variant is Variant.PUBLISHED:
+        sizes += f", quality gate on the {config.gate.value}"
+    return parameter_count(make_network(config)), sizes
 
 
 def decision_lines(checkpoint: Checkpoint) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from crystaledge.manifest.model import ParitySummary
 from crystaledge_calibration.trained import Trained
 from crystaledge_export.description import SystemExport
-from crystaledge_training.checkpoint import Checkpoint
+from crystaledge_training.checkpoint import Checkpoint, TrainingProvenance
 
 
 def model_card(
@@ -29,8 +29,7 @@ def model_card(
         f"# Model card: {record.system.value}",
         "",
         f"- Parameters: {parameters:,} ({sizes})",
-        f"- Trained on: {provenance.data} ({provenance.people_trained} people; {provenance.people_validated} more for "
-        "validation and thresholds)",
+        f"- Trained on: {provenance.data} ({_counts(provenance)})",
         f"- Outside data, directly or through a teacher: {provenance.outside_data}",
         f"- Terms of the data: {provenance.licence}",
         f"- Training: {provenance.epochs} epochs, best {provenance.best_epoch + 1}, "
@@ -54,6 +53,12 @@ def model_card(
         "",
     ]
     return "\n".join(lines)
+
+
+def _counts(provenance: TrainingProvenance) -> str:
+    if provenance.images_trained:
+        return f"{provenance.images_trained} images; {provenance.images_validated} more for validation and thresholds"
+    return f"{provenance.people_trained} people; {provenance.people_validated} more for validation and thresholds"
 
 
 def _parity_line(parity: ParitySummary) -> str:
