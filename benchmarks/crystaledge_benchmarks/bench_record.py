@@ -69,19 +69,36 @@ class ClosedLoopParity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageParity:
+    """Agreement of a quantized graph that reads images with its float32 original, seen by `verify`."""
+
+    images: int
+    map_error: float
+    """Relative error of the output that is furthest off."""
+    max_abs_error: float
+    """Largest of any output on any image."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parity:
-    """Whether a graph may be chosen, and the numbers behind that; one of both halves, or neither."""
+    """Whether a graph may be chosen, and the numbers behind that; one of the three kinds, or none."""
 
     standing: Standing
     says: str
     """In words."""
     framework: FrameworkParity | None = None
     closed_loop: ClosedLoopParity | None = None
+    images: ImageParity | None = None
+
+    @property
+    def verified(self) -> ClosedLoopParity | ImageParity | None:
+        """What `verify` saw; None where it did not look."""
+        return self.closed_loop or self.images
 
     @property
     def max_abs_error(self) -> float | None:
         """Largest absolute difference of any output from what the graph was made from; None where nobody looked."""
-        known = self.framework or self.closed_loop
+        known = self.framework or self.verified
         return None if known is None else known.max_abs_error
 
 

@@ -41,6 +41,8 @@ def parity_text(parity: Parity) -> str:
     if parity.closed_loop is not None:
         known = parity.closed_loop
         return f"{parity.standing.value}, cosine {known.cosine_mean:.4f}, p01 {known.cosine_p01:.4f}"
+    if parity.images is not None:
+        return f"{parity.standing.value}, map error {parity.images.map_error:.3f}"
     return parity.standing.value
 
 

@@ -78,10 +78,10 @@ def _of_row(row: BenchRow) -> Iterator[str]:
 
 
 def _of_parity(parity: Parity, name: str) -> Iterator[str]:
-    numbers = (parity.framework, parity.closed_loop)
+    numbers = (parity.framework, parity.closed_loop, parity.images)
     if not parity.says:
         yield f"words on parity in {name}"
-    if parity.standing is not Standing.NOT_VERIFIED and numbers.count(None) != 1:
+    if parity.standing is not Standing.NOT_VERIFIED and numbers.count(None) != 2:
         yield f"the numbers of its parity in {name}"
     if parity.max_abs_error is not None and not math.isfinite(parity.max_abs_error):
         yield f"the error of its parity in {name}"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from crystaledge.bundle import Bundle
 from crystaledge.errors import BundleError
 from crystaledge.files import sha256_of
 from crystaledge.jsonio import loads, refuse_unknown_version
 from crystaledge.manifest.model import GraphSpec, ParitySummary, Precision, VerificationSummary
-from crystaledge_benchmarks.bench_record import ClosedLoopParity, FrameworkParity, Parity, Standing
+from crystaledge_benchmarks.bench_record import ClosedLoopParity, FrameworkParity, ImageParity, Parity, Standing
+from crystaledge_calibration.image_records import ImageVerificationRecord
+from crystaledge_calibration.kinds import AnyVerificationRecord, kind_of
 from crystaledge_calibration.records import RECORD_VERSION, VerificationRecord
 
 
@@ -29,8 +33,8 @@ def parity_of(bundle: Bundle, graph: GraphSpec, *, engine: str) -> Parity:
     return parity
 
 
-def verification_record(bundle: Bundle, summary: VerificationSummary) -> VerificationRecord:
-    """The record behind a summary.
+def verification_record(bundle: Bundle, summary: VerificationSummary) -> AnyVerificationRecord:
+    """The record behind a summary, of the kind that fits what the bundle decides about.
 
     Raises:
         BundleError: it cannot be read, says something else than its summary, or lacks a checked step.
@@ -38,19 +42,12 @@ def verification_record(bundle: Bundle, summary: VerificationSummary) -> Verific
     where = str(bundle.path / summary.record)
     text = bundle.contents[summary.record]
     refuse_unknown_version(text, RECORD_VERSION, where=where, error=BundleError)
-    record = loads(VerificationRecord, text, where=where, error=BundleError)
+    record = loads(kind_of(bundle).record, text, where=where, error=BundleError)
     told = (summary.graph, summary.graph_sha256, summary.engine, summary.passed)
     if told != (record.graph, record.graph_sha256, record.engine, record.passed):
         msg = f"{where} and the manifest contradict each other; make both again with `crystaledge verify`."
         raise BundleError(msg)
-    state = record.state
-    traces = [state.cosine_mean, state.cosine_p01, state.cosine_min, state.relative_error]
-    traces += [numbers for trace in record.tensors for numbers in (trace.max_abs, trace.mean_abs)]
-    if (
-        {len(trace) for trace in traces} != {len(record.checked_steps)}
-        or not record.checked_steps
-        or not record.tensors
-    ):
+    if not _is_whole(record):
         msg = f"{where} has traces that do not fit its checked steps; make it again with `crystaledge verify`."
         raise BundleError(msg)
     return record
@@ -59,6 +56,18 @@ def verification_record(bundle: Bundle, summary: VerificationSummary) -> Verific
 def is_of_these_bytes(bundle: Bundle, summary: VerificationSummary) -> bool:
     """Whether a verification speaks of the graph file as it is now."""
     return summary.graph_sha256 == sha256_of(bundle.graph_bytes(bundle.graph(summary.graph)))
+
+
+def _is_whole(record: AnyVerificationRecord) -> bool:
+    """Whether there is a number for each output at each checked step, of which images have one."""
+    traces = [numbers for trace in record.tensors for numbers in (trace.max_abs, trace.mean_abs)]
+    steps = 1
+    if isinstance(record, VerificationRecord):
+        state, steps = record.state, len(record.checked_steps)
+        traces += [state.cosine_mean, state.cosine_p01, state.cosine_min, state.relative_error]
+    elif not record.map_errors:
+        return False
+    return bool(record.tensors) and {len(trace) for trace in traces} == {steps} != {0}
 
 
 def _of_float(bundle: Bundle, graph: GraphSpec) -> Parity:
@@ -96,10 +105,10 @@ def _of_quantized(bundle: Bundle, graph: GraphSpec, engine: str) -> Parity:
     original = bundle.graph(graph.derived_from)
     if (record.reference, record.reference_sha256) != (original.name, sha256_of(bundle.graph_bytes(original))):
         return _unknown("verified against another original; run `crystaledge verify` again")
-    return _of_record(record)
+    return _over_time(record) if isinstance(record, VerificationRecord) else _on_images(record)
 
 
-def _of_record(record: VerificationRecord) -> Parity:
+def _over_time(record: VerificationRecord) -> Parity:
     mean, p01 = min(record.state.cosine_mean), min(record.state.cosine_p01)
     horizon, sequences = max(record.checked_steps), record.verified_on.sequences
     return Parity(
@@ -110,6 +119,19 @@ def _of_record(record: VerificationRecord) -> Parity:
             sequences=sequences,
             cosine_mean=mean,
             cosine_p01=p01,
+            max_abs_error=max(max(trace.max_abs) for trace in record.tensors),
+        ),
+    )
+
+
+def _on_images(record: ImageVerificationRecord[Any, Any]) -> Parity:
+    shown = [f"{one.what} {one.measured:.4g}" for one in record.demands()]
+    return Parity(
+        standing=Standing.PASSED if record.passed else Standing.FAILED,
+        says=f"{', '.join(shown)} in {record.verified_on.sequences} images",
+        images=ImageParity(
+            images=record.verified_on.sequences,
+            map_error=max(one.error for one in record.map_errors),
             max_abs_error=max(max(trace.max_abs) for trace in record.tensors),
         ),
     )

@@ -1,4 +1,4 @@
-"""What a recipe needs of the data that it calibrates on: sequences of a step graph, or images of a detector."""
+"""What a recipe needs of the data that it calibrates on: sequences of a step graph, or single images."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ Float64 = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Cosine of the candidate's state with the float state; of a detector the agreement of the faces found."""
+    """Cosine of the candidate's state with the float state; where there is none, agreement about an image."""
 
     cosine: Float64
     """`(T, S)`: every step of every sequence."""

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from crystaledge.jsonio import Bounds
-from crystaledge.manifest.model import Sha256
-from crystaledge_calibration.records import SequenceSetRecord, Share, TensorTrace
-
-DETECTION_RECORD_VERSION = 1
+from crystaledge_calibration.image_records import Demand, ImageVerificationRecord, at_least, at_most
+from crystaledge_calibration.records import Share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,56 +42,33 @@ class DetectionParity:
     score_shift: float
     """Mean of deployed - float."""
 
+    def demands(self, limits: DetectionLimits) -> tuple[Demand, ...]:
+        """What the gate demands; see `Decided`."""
+        return (
+            at_least("F1 of the faces that both find", self.same_faces, limits.same_faces),
+            at_least("mean overlap of their boxes", self.box_iou, limits.box_iou),
+            at_most("difference of their scores", self.score_apart, limits.score_apart),
+        )
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MapError:
-    """One output of one graph: |deployed - float| / |float| over all images."""
+    def says(self) -> str:
+        """A pass in words; see `Decided`."""
+        return (
+            f"find the same faces: F1 {self.same_faces:.3f} and mean overlap {self.box_iou:.3f} in {self.images} "
+            f"images with {self.faces_float} faces."
+        )
 
-    tensor: str
-    error: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DetectionFinding:
-    """One demand that was not met."""
-
-    graph: str
-    """The graph that did not meet it; that of whole images for what all do together."""
-    demand: str
-    measured: float
-    limit: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DetectionFault:
-    """Where a deployed graph parts from its float one, both given the same images."""
-
-    graph: str
-    node: str
-    """ONNX node or constant at fault; empty where errors add up and none stands out."""
-    tensor: str
-    error: float
-    """Relative error of the tensor; 0 where the fault is a constant that the graph does not share with the others."""
+    def told(self) -> str:
+        """The numbers; see `Decided`."""
+        return (
+            f"at a score of {self.score:.3f}: {self.faces_float} faces float, {self.faces_deployed} deployed, "
+            f"{self.faces_both} both (F1 {self.same_faces:.4f}), mean overlap {self.box_iou:.4f}, scores apart "
+            f"{self.score_apart:.4f} (shifted {self.score_shift:+.4f})"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DetectionVerificationRecord:
-    """Float against deployed on images; one graph of a family, and the verdict on all of them together."""
+class DetectionVerificationRecord(ImageVerificationRecord[DetectionParity, DetectionLimits]):
+    """Of detectors."""
 
-    schema_version: Annotated[int, Bounds(DETECTION_RECORD_VERSION, DETECTION_RECORD_VERSION)]
-    graph: str
-    graph_sha256: Sha256
-    reference: str
-    reference_sha256: Sha256
-    engine: str
-    family: tuple[str, ...]
-    """All graphs that were judged together, that of whole images first."""
-    verified_on: SequenceSetRecord
-    tensors: tuple[TensorTrace, ...]
-    map_errors: tuple[MapError, ...]
     decisions: DetectionParity
     limits: DetectionLimits
-    findings: tuple[DetectionFinding, ...]
-    fault: DetectionFault | None
-    passed: bool
-    sentence: str

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto
 
@@ -83,8 +84,14 @@ def _span(model: ModelProto, node: NodeProto) -> tuple[int, int]:
 
 
 def _shared_tensors(reference: ModelProto, deployed: ModelProto) -> Sequence[str]:
-    there = {name for node in deployed.graph.node for name in node.output}
+    there = {name for node in deployed.graph.node for name in node.output} - _integers(reference)
     return [name for node in reference.graph.node for name in node.output if name in there]
+
+
+def _integers(model: ModelProto) -> set[str]:
+    """Tensors that hold sizes and places, of which no layer is made."""
+    known = onnx.shape_inference.infer_shapes(model).graph.value_info
+    return {v.name for v in known if v.type.tensor_type.elem_type not in (TensorProto.UNDEFINED, TensorProto.FLOAT)}
 
 
 def _changed_nodes(reference: ModelProto, deployed: ModelProto) -> set[str]:

@@ -11,9 +11,9 @@ from crystaledge.detection.boxes import suppress
 from crystaledge.detection.camera_view import BOX, LOGIT
 from crystaledge.detection.codec import Candidates, decode, logit_of
 from crystaledge.detection.spec import DetectionDecision
+from crystaledge_calibration.finite import finite
 
 Array = NDArray[np.float32]
-_LARGEST = 1e6
 
 
 def faces_of(levels: Sequence[Mapping[str, Array]], decision: DetectionDecision) -> list[Candidates]:
@@ -22,7 +22,7 @@ def faces_of(levels: Sequence[Mapping[str, Array]], decision: DetectionDecision)
     Args:
         levels: maps by output name of each octave, `(N, channels, h, w)`; what is not finite decides nothing.
     """
-    clean = [(_finite(maps[LOGIT]), _finite(maps[BOX])) for maps in levels]
+    clean = [(finite(maps[LOGIT]), finite(maps[BOX])) for maps in levels]
     return [_faces([(logit[row, 0], box[row]) for logit, box in clean], decision) for row in range(len(clean[0][0]))]
 
 
@@ -39,9 +39,3 @@ def _faces(levels: Sequence[tuple[Array, Array]], decision: DetectionDecision) -
     scores = np.concatenate([part.score for part in parts])
     kept = suppress(boxes, scores, iou=decision.suppression_iou)
     return Candidates(boxes[kept], scores[kept])
-
-
-def _finite(maps: Array) -> Array:
-    """A damaged graph is to be judged, not to stop the judge."""
-    clean: Array = np.nan_to_num(maps, nan=-_LARGEST, posinf=_LARGEST, neginf=-_LARGEST)
-    return clean

@@ -84,7 +84,7 @@ class Recipe:
         for attempt in self._by_calibrators(bench.model, seen):
             best = self._better(best, f"calibrator {_calibrator_of(attempt)}", attempt)
         assert best is not None
-        for migration in MIGRATIONS if options.equalize else ():
+        for migration in MIGRATIONS if options.equalize and sites(bench.model) else ():
             best = self._better(best, f"equalised with migration {migration:g}", self._equalised(seen, migration))
         if options.calibrator is None:
             best = self._better(best, "calibrators tensor by tensor", self._tensor_by_tensor(best))

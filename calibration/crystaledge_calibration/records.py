@@ -22,6 +22,8 @@ class SequenceSource(Enum):
     """Photographs of people, a folder for each."""
     IMAGES = "images"
     """Whole images, of anything; each is a sequence of length one."""
+    SPOILED_IMAGES = "images, each also with drawn defects"
+    """Where normal images do not show what a network is built to find."""
     VIDEO = "video"
     SYNTHETIC = "synthetic"
     """A drawn, seeded scene."""
@@ -79,7 +81,7 @@ class NodeRecord:
 class RecipeStep:
     """One step of the recipe, as measured in closed loop on sequences set aside for choosing.
 
-    For a detector, whose sequences are images, read agreement of the faces found for cosine of the state.
+    Where sequences are single images, read agreement about an image for cosine of the state.
     """
 
     name: str
@@ -116,6 +118,12 @@ class CalibrationRecord:
     nodes: tuple[NodeRecord, ...]
     macs_int8: Share
     accounting: tuple[ByteAccount, ...]
+
+    @property
+    def measure(self) -> str:
+        """What the recipe was measured by, in a word: the direction of a state, or agreement about single images."""
+        images = SequenceSource.IMAGES, SequenceSource.SPOILED_IMAGES
+        return "agreement" if self.calibrated_on.source in images else "cosine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

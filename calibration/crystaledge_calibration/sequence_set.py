@@ -16,6 +16,7 @@ from crystaledge.preprocessing.preprocessor import Preprocessor
 from crystaledge.preprocessing.spec import Preprocessing
 from crystaledge.sources.frame import Frame
 from crystaledge_calibration.clips import MOST_FRAMES, Clip, PhotoClip, SourceFile, VideoClip
+from crystaledge_calibration.one_colour import refuse_one_colour
 from crystaledge_calibration.records import SequenceSetRecord, SequenceSource
 
 Array = NDArray[np.float32]
@@ -197,10 +198,7 @@ def _trimmed(clip: Clip, generator: np.random.Generator) -> Clip:
 
 def _refuse_one_colour(clip: Clip) -> None:
     for frame, file in zip(clip.frames(), _labels(clip), strict=False):
-        pixels = frame.pixels.reshape(-1, frame.pixels.shape[-1])
-        if (pixels == pixels[0]).all():
-            msg = f"{file} is of one colour and shows nothing; take it out of the data."
-            raise DataError(msg)
+        refuse_one_colour(frame.pixels, where=file)
 
 
 def _labels(clip: Clip) -> list[str]:

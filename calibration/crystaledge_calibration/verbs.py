@@ -11,14 +11,17 @@ from crystaledge.commands.engines import add_engine_options
 from crystaledge.commands.parsers import choice, face_box, positive, seed, share, threads
 from crystaledge.manifest.model import Target
 from crystaledge_calibration.choices import Calibrator, LintTarget
-from crystaledge_calibration.detection_records import DetectionLimits
-from crystaledge_calibration.records import Limits
+from crystaledge_calibration.kinds import KINDS, AnyLimits
 
 _BUNDLE_HELP = "bundle folder that `export` wrote"
 
 
-_GATES = (Limits(), DetectionLimits())
-LIMITS_HELP = ", ".join(f"{one.name} {getattr(gate, one.name):g}" for gate in _GATES for one in fields(gate))
+def _listed(limits: AnyLimits) -> str:
+    return ", ".join(f"{one.name} {getattr(limits, one.name):g}" for one in fields(limits))
+
+
+LIMITS_HELP = "; ".join(f"of {kind.noun}: {_listed(kind.limits)}" for kind in KINDS.values())
+_LIMITS = frozenset(one.name for kind in KINDS.values() for one in fields(kind.limits))
 
 
 def limit(text: str) -> tuple[str, float]:
@@ -28,7 +31,7 @@ def limit(text: str) -> tuple[str, float]:
         number = float(value)
     except ValueError:
         number = -1.0
-    if name not in {one.name for gate in _GATES for one in fields(gate)} or not 0.0 <= number < float("inf"):
+    if name not in _LIMITS or not 0.0 <= number < float("inf"):
         msg = f"{text!r} is no limit such as same_commit=0.95; there are {LIMITS_HELP}"
         raise ArgumentTypeError(msg)
     return name, number
@@ -110,7 +113,8 @@ def _configure_sequences(group: _ArgumentGroup, *, sequences: int, steps: int | 
         "--data",
         default="synthetic",
         metavar="DIR|VIDEO|synthetic",
-        help="DIR/identity/*.jpg|png|pgm, a video, or the drawn scene (default: %(default)s); of a detector DIR/*.jpg",
+        help="DIR/identity/*.jpg|png|pgm, a video, or the drawn scene (default: %(default)s); for networks without "
+        "state DIR/*.jpg, DIR/good/*.jpg beside DIR/DEFECT/*.jpg, or MVTec's layout",
     )
     group.add_argument("--people", type=Path, metavar="FILE", help="only these identities of DIR (LFW list)")
     group.add_argument(
@@ -149,11 +153,13 @@ QUANTIZE = Verb(
         "Rolls the float graph out over the calibration sequences, its own state fed back, takes ranges from\n"
         "what was seen (the state included), and adds an INT8 graph to the bundle, with a record of the\n"
         "calibration set by hash, the ranges, and which nodes stayed in float32 and why.\n"
-        "A detector is calibrated on whole images in all octaves, judged by the faces it finds, and every graph of\n"
-        "it gets the same weights and ranges; --sequences counts images.\n"
+        "A network without state is calibrated on whole images: a detector in all octaves, judged by the faces it\n"
+        "finds, an anomaly system by scores and maps. Every graph of it gets the same weights and ranges;\n"
+        "--sequences counts images. Of a folder in MVTec's layout train/ is taken, by `verify` test/.\n"
         "The graph is not fit to run before `verify` has passed it.\n\n"
         "Examples: crystaledge quantize m.bundle --target tensorrt --data faces/ --people train.txt\n"
-        "          crystaledge quantize p.bundle --target cpu --data images/"
+        "          crystaledge quantize p.bundle --target cpu --data images/\n"
+        "          crystaledge quantize a.bundle --target cpu --data mvtec/screw"
     ),
     extra="calibrate",
     configure=_configure_quantize,
@@ -181,12 +187,14 @@ VERIFY = Verb(
         "Runs the float graph and the deployed one in closed loop over the same sequences and compares states,\n"
         "identities and decisions at t = 1, 2, 4 ... T. The verdict and its record go into the bundle; `run`\n"
         "takes no graph that has none. Exit status 1 names the first step, tensor and layer at fault.\n\n"
-        "Detectors are compared in the faces that they find in images which calibrated nothing; those that did are\n"
-        "left out, --sequences counts images, and all sizes of a detector get one verdict.\n\n"
+        "Networks without state are compared on images which calibrated nothing (those that did are left out):\n"
+        "detectors in the faces that they find, anomaly systems in verdicts, scores, AUROC (where a folder good/\n"
+        "says which images are normal) and maps. --sequences counts images, and all sizes get one verdict.\n\n"
         "With --backend tensorrt it is the self-test of a device: every engine that was built replays the\n"
         "golden sequences of the bundle; no data and no other package is needed.\n\n"
         "Examples: crystaledge verify m.bundle --data faces/ --people test.txt\n"
         "          crystaledge verify p.bundle --data images/\n"
+        "          crystaledge verify a.bundle --data mvtec/screw\n"
         "          crystaledge verify m.bundle --backend tensorrt"
     ),
     extra="calibrate",

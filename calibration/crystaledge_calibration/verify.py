@@ -10,12 +10,11 @@ import onnx
 from numpy.typing import NDArray
 
 from crystaledge.bundle import Bundle
-from crystaledge.bundle_writer import Part, update_bundle
 from crystaledge.engine.select import Backend
 from crystaledge.errors import DataError, UsageError
 from crystaledge.files import sha256_of
-from crystaledge.jsonio import dumps, loads
-from crystaledge.manifest.model import FileRole, GraphSpec, VerificationSummary, identity_decision
+from crystaledge.jsonio import loads
+from crystaledge.manifest.model import FileRole, GraphSpec, identity_decision
 from crystaledge_calibration.gate import findings, growth_of, sentence
 from crystaledge_calibration.layers import Culprit, layer_errors, state_limits
 from crystaledge_calibration.lockstep import Lockstep, LockstepRun, Side
@@ -111,28 +110,6 @@ def verify_graph(
         passed=not found,
         sentence=sentence(graph.name, found, fault, sequences=len(sequences.clips), horizon=options.horizon),
     )
-
-
-def record_in_bundle(bundle: Bundle, record: VerificationRecord) -> Bundle:
-    """Write a record into the bundle, in the place of an earlier one of the same graph and engine."""
-    path = f"records/verify.{record.graph}.{record.engine}.json"
-    summary = VerificationSummary(
-        graph=record.graph,
-        graph_sha256=record.graph_sha256,
-        engine=record.engine,
-        engine_sha256=None,
-        horizon=record.checked_steps[-1],
-        sequences=record.verified_on.sequences,
-        passed=record.passed,
-        sentence=record.sentence,
-        record=path,
-    )
-    others = (v for v in bundle.manifest.verification if (v.graph, v.engine) != (record.graph, record.engine))
-    choice = bundle.manifest.choice
-    if choice is not None and choice.graph == record.graph:
-        choice = None  # it was made on what an earlier verification said; `bench` chooses again
-    manifest = replace(bundle.manifest, verification=(*others, summary), choice=choice)
-    return update_bundle(bundle, manifest, (Part(path, FileRole.VERIFICATION, dumps(record).encode()),))
 
 
 def calibration_files(bundle: Bundle, graph: GraphSpec) -> frozenset[str]:

@@ -14,17 +14,20 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from crystaledge.bundle import Bundle
-from crystaledge.bundle_writer import Part, update_bundle, write_bundle
+from crystaledge.bundle_writer import Part, write_bundle
 from crystaledge.detection.spec import DetectionDecision, DetectionPoint
 from crystaledge.manifest.model import BatchRange, FileRole, GraphSpec, Target
 from crystaledge.preprocessing.spec import Preprocessing
 from crystaledge.system import System
 from crystaledge_calibration.choices import Calibrator
 from crystaledge_calibration.family import size_of
+from crystaledge_calibration.image_folders import Purpose
 from crystaledge_calibration.image_set import ImageSet, choose_images
+from crystaledge_calibration.image_task import task_of
 from crystaledge_calibration.quantize import Quantized, add_to_bundle
-from crystaledge_calibration.quantize_detector import detectors_to_quantize, quantize_detectors
+from crystaledge_calibration.quantize_family import family_to_quantize, quantize_family
 from crystaledge_calibration.recipe import RecipeOptions
+from tests.calibration.spoiling import serialized
 from tests.support.manifests import CARD, CARD_FILE, tensor, tiny_manifest
 
 Array = NDArray[np.float32]
@@ -155,13 +158,15 @@ def write_pictures(folder: Path, count: int, *, seed: int = 0, squares: int = 2)
 
 def pictures(folder: Path, *, images: int = 99, without: frozenset[str] = frozenset()) -> ImageSet:
     """What `write_pictures` wrote, as a set."""
-    return choose_images(str(folder), images=images, octaves=OCTAVES, seed=0, without=without)
+    return choose_images(
+        str(folder), images=images, octaves=OCTAVES, seed=0, purpose=Purpose.CALIBRATE, without=without
+    )
 
 
 def quantized(bundle: Bundle, images: ImageSet, options: RecipeOptions = PLAIN) -> tuple[Quantized, ...]:
     """Every size, quantized."""
-    members = detectors_to_quantize(bundle, None, options.target, force=True)
-    return quantize_detectors(bundle, members, images, options)
+    members = family_to_quantize(bundle, None, options.target, force=True)
+    return quantize_family(bundle, members, images, task_of(bundle), options)
 
 
 def quantized_bundle(bundle: Bundle, images: ImageSet, options: RecipeOptions = PLAIN) -> Bundle:
@@ -169,27 +174,10 @@ def quantized_bundle(bundle: Bundle, images: ImageSet, options: RecipeOptions = 
     return add_to_bundle(bundle, *quantized(bundle, images, options))
 
 
-def with_graph(bundle: Bundle, name: str, model: onnx.ModelProto) -> Bundle:
-    """The bundle with another file in the place of a graph's."""
-    graph = bundle.graph(name)
-    return update_bundle(bundle, bundle.manifest, (Part(graph.file, FileRole.GRAPH, serialized(model)),))
-
-
-def model_of_graph(bundle: Bundle, name: str) -> onnx.ModelProto:
-    """A graph of a bundle, to be spoiled."""
-    return onnx.load_from_string(bundle.graph_bytes(bundle.graph(name)))
-
-
 def int8_names(bundle: Bundle, target: Target = Target.CPU) -> list[str]:
     """The quantized graphs, the whole image's first."""
     graphs = [graph for graph in bundle.manifest.graphs if graph.target is target]
     return [graph.name for graph in sorted(graphs, key=lambda graph: size_of(graph) != (SIDE, SIDE))]
-
-
-def serialized(model: onnx.ModelProto) -> bytes:
-    """Equal models give equal bytes."""
-    data: bytes = model.SerializeToString(deterministic=True)
-    return data
 
 
 @cache

@@ -9,19 +9,10 @@ from pathlib import Path
 import pytest
 
 from crystaledge.bundle import Bundle
-from crystaledge.cli.main import main
 from crystaledge.manifest.model import Precision
 from tests.calibration.builders import write_small_bundle
+from tests.calibration.commands import QUICK, said
 from tests.calibration.detector_builders import write_detector_bundle, write_pictures
-
-QUICK = ("--calibrator", "minmax", "--no-equalize", "--no-bias-correction", "--no-search", "--threads", "1")
-
-
-def said(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
-    capsys.readouterr()
-    status = main([str(argument) for argument in arguments])
-    out, err = capsys.readouterr()
-    return status, out + err
 
 
 @pytest.fixture

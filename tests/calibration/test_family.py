@@ -18,9 +18,9 @@ from tests.calibration.detector_builders import (
     detector_model,
     detector_spec,
     detector_weights,
-    with_graph,
     write_detector_bundle,
 )
+from tests.calibration.spoiling import with_graph
 from tests.support.messages import message_of
 
 

@@ -13,6 +13,7 @@ from crystaledge.errors import DataError
 from crystaledge.files import sha256_of
 from crystaledge.preprocessing.preprocessor import Preprocessor
 from crystaledge.preprocessing.spec import ColorOrder, Preprocessing
+from crystaledge_calibration.image_folders import Purpose
 from crystaledge_calibration.image_set import ImageSet, choose_images, octaves_of
 from crystaledge_calibration.records import SequenceSource
 from tests.calibration.detector_builders import PREPROCESSING, SIDE, pictures, write_pictures
@@ -35,11 +36,11 @@ def test_images_lie_in_the_folder_or_in_its_images(folder: Path, seven: ImageSet
 
 
 def test_of_many_some_are_drawn_by_the_seed(folder: Path) -> None:
-    drawn = {choose_images(str(folder), images=3, octaves=2, seed=seed).files for seed in range(6)}
-    assert len(drawn) > 1 and all(len(files) == 3 for files in drawn)
-    assert choose_images(str(folder), images=3, octaves=2, seed=1) == choose_images(
-        str(folder), images=3, octaves=2, seed=1
-    )
+    def drawn(seed: int) -> ImageSet:
+        return choose_images(str(folder), images=3, octaves=2, seed=seed, purpose=Purpose.VERIFY)
+
+    assert len({drawn(seed).files for seed in range(6)}) > 1 and all(len(drawn(seed)) == 3 for seed in range(6))
+    assert drawn(1) == drawn(1)
 
 
 def test_what_is_left_out_is_known_by_its_contents(folder: Path, seven: ImageSet, tmp_path: Path) -> None:

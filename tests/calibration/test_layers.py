@@ -134,6 +134,14 @@ def test_tensors_that_one_graph_lacks_are_passed_over() -> None:
     assert "stem" not in errors and "stem_relu" in errors and culprit is None
 
 
+def test_sizes_are_no_layer() -> None:
+    sized = small_model()
+    sized.graph.node.insert(0, helper.make_node("Shape", ["face"], ["sizes"], "shape"))
+    rows, culprit = layer_errors(sized, sized, FEEDS)
+    assert culprit is None
+    assert [row.tensor for row in rows] == [node.output[0] for node in small_model().graph.node]
+
+
 def with_state_range(target: Target, state: TensorRange) -> onnx.ModelProto:
     ranges = {name: TensorRange(-4.0, 4.0) for name in quantized_tensors(small_model(), target)}
     return with_qdq(small_model(), target, {**ranges, "hidden": state}, nodes=QUANTIZABLE)

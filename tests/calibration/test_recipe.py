@@ -145,6 +145,15 @@ def test_equalisation_is_kept_where_it_helps_and_only_where_it_helps() -> None:
     assert list(taken(harmful).values()) == [True, False, False]
 
 
+def test_where_no_scale_can_be_moved_nothing_is_rolled_out_for_it() -> None:
+    model = small_model()
+    for node in model.graph.node:
+        node.op_type = "Elu" if node.op_type == "Relu" else node.op_type
+    made = recipe(replace(PLAIN, equalize=True), lambda model: 0.2, model=model)
+    made.run(None)
+    assert list(taken(made)) == ["calibrator minmax"]
+
+
 @pytest.mark.parametrize(("gain", "expected"), [(0.1, True), (-0.1, False)])
 def test_bias_correction_is_kept_where_it_helps(gain: float, expected: bool) -> None:
     def loss(model: onnx.ModelProto) -> float:

@@ -19,6 +19,7 @@ from crystaledge.files import sha256_of
 from crystaledge.jsonio import dumps, loads
 from crystaledge.manifest.model import FileRole, GraphChoice, GraphSpec, Target
 from crystaledge_calibration.clips import SourceFile
+from crystaledge_calibration.keep_records import record_in_bundle
 from crystaledge_calibration.lockstep import Side
 from crystaledge_calibration.observe import watched_step
 from crystaledge_calibration.records import RECORD_VERSION, CalibrationRecord, Limits, VerificationRecord
@@ -26,7 +27,6 @@ from crystaledge_calibration.sequence_set import SequenceSet
 from crystaledge_calibration.verify import (
     VerifyOptions,
     calibration_files,
-    record_in_bundle,
     refuse_overlap,
     verify_graph,
 )

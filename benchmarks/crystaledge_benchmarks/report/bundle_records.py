@@ -14,7 +14,8 @@ from crystaledge.manifest.model import FileRole, GraphSpec, Precision
 from crystaledge_benchmarks.bench_record import BENCH_VERSION, BenchRecord
 from crystaledge_benchmarks.missing_facts import refuse_missing_facts
 from crystaledge_benchmarks.parity import is_of_these_bytes, parity_of, verification_record
-from crystaledge_calibration.records import RECORD_VERSION, CalibrationRecord, VerificationRecord
+from crystaledge_calibration.kinds import AnyVerificationRecord
+from crystaledge_calibration.records import RECORD_VERSION, CalibrationRecord
 
 T = TypeVar("T")
 
@@ -23,7 +24,7 @@ T = TypeVar("T")
 class Verification:
     """A verification record, and whether it speaks of the graph as it is now."""
 
-    record: VerificationRecord
+    record: AnyVerificationRecord
     current: bool
 
 
@@ -79,11 +80,11 @@ def _records(bundle: Bundle, role: FileRole, kind: type[T], version: int) -> lis
 
 
 def _verifications(bundle: Bundle, graph: GraphSpec) -> tuple[Verification, ...]:
-    closed_loop = {entry.path for entry in bundle.manifest.files if entry.role is FileRole.VERIFICATION}
+    verifications = {entry.path for entry in bundle.manifest.files if entry.role is FileRole.VERIFICATION}
     return tuple(
         Verification(verification_record(bundle, summary), is_of_these_bytes(bundle, summary))
         for summary in bundle.manifest.verification
-        if summary.graph == graph.name and summary.record in closed_loop
+        if summary.graph == graph.name and summary.record in verifications
     )
 
 

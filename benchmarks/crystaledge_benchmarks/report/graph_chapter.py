@@ -1,24 +1,32 @@
-"""The chapter of a quantized graph: over time, its decisions, and how it was made."""
+"""The chapter of a quantized graph: over time or on images, its decisions, and how it was made."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from crystaledge_benchmarks.report import node_figures, outcome_figures, sentences, tables, time_figures
 from crystaledge_benchmarks.report.bundle_records import BundleRecords, QuantizedGraph, Verification
 from crystaledge_benchmarks.report.layout import Chapter, Draughtsman, Picture, Section
+from crystaledge_calibration.image_records import ImageVerificationRecord
 from crystaledge_calibration.records import CalibrationRecord, VerificationRecord
+
+_RECIPE = {
+    "cosine": "Every step was measured in closed loop; what did not help was left out. Cosines are at the worst step.",
+    "agreement": "Every step was measured on images set aside; what did not help was left out. Where both graphs "
+    "decide alike about an image, its agreement is 1.",
+}
+_LOST = {"cosine": "the state's cosine", "agreement": "agreement"}
 
 
 def graph_chapter(records: BundleRecords, quantized: QuantizedGraph, hand: Draughtsman) -> Chapter:
     """Everything that is recorded of a graph; where a record is missing, the command that makes it."""
     sections = list[Section]()
     if not quantized.verifications:
-        sections.append(Section(title="Over time and in decisions", notes=(sentences.NO_VERIFICATION,)))
+        sections.append(Section(title="Verification", notes=(sentences.NO_VERIFICATION,)))
     for verification in quantized.verifications:
-        sections.append(_over_time(verification, _float_error(records, verification.record), hand))
-        sections.append(_decisions(verification.record, hand))
+        sections += _verified(records, verification, hand)
     if quantized.calibration is None:
         sections.append(Section(title="How it was made", notes=(sentences.NO_CALIBRATION,)))
     else:
@@ -32,13 +40,34 @@ def _float_error(records: BundleRecords, record: VerificationRecord) -> float | 
     return max(known, default=None)
 
 
-def _over_time(verification: Verification, float_error: float | None, hand: Draughtsman) -> Section:
+def _verified(records: BundleRecords, verification: Verification, hand: Draughtsman) -> Iterator[Section]:
     record = verification.record
     stale = () if verification.current else (sentences.OTHER_BYTES, record.sentence)
-    used = sentences.set_sentence(f"Verified in {record.engine} on", record.verified_on)
+    notes = (*stale, sentences.set_sentence(f"Verified in {record.engine} on", record.verified_on))
+    if isinstance(record, VerificationRecord):
+        yield _over_time(record, notes, _float_error(records, record), hand)
+        yield _decisions(record, hand)
+    else:
+        yield _on_images(record, notes)
+
+
+def _on_images(record: ImageVerificationRecord[Any, Any], notes: tuple[str, ...]) -> Section:
+    told = record.decisions.told()
+    others = [name for name in record.family if name != record.graph]
+    together = (f"Judged together with {', '.join(others)}, which hold the same network.",) if others else ()
+    return Section(
+        title="On images",
+        notes=(*notes, *together, f"{told[:1].upper()}{told[1:]}."),
+        tables=(tables.demand_table(record),),
+    )
+
+
+def _over_time(
+    record: VerificationRecord, notes: tuple[str, ...], float_error: float | None, hand: Draughtsman
+) -> Section:
     return Section(
         title="Over time",
-        notes=(*stale, used, *_unclipped(record)),
+        notes=(*notes, *_unclipped(record)),
         pictures=(*_time_pictures(record, float_error, hand), *_clipping(record, hand)),
         beside=(tables.over_time_table(record),),
         tables=(tables.finding_table(record),) if record.findings else (),
@@ -109,9 +138,7 @@ def _calibration(record: CalibrationRecord, hand: Draughtsman) -> Iterator[Secti
     )
     yield Section(
         title="Recipe",
-        notes=(
-            "Every step was measured in closed loop; what did not help was left out. Cosines are at the worst step.",
-        ),
+        notes=(_RECIPE[record.measure],),
         tables=(tables.recipe_table(record),),
     )
     yield Section(title="Bytes", tables=(tables.byte_table(record),))
@@ -120,11 +147,12 @@ def _calibration(record: CalibrationRecord, hand: Draughtsman) -> Iterator[Secti
 def _calibration_pictures(record: CalibrationRecord, hand: Draughtsman) -> tuple[Picture, Picture]:
     ranges = hand.draw(
         partial(node_figures.ranges, record),
-        "Each bar spans what the rollouts showed; what leaves the shaded band is cut off.",
+        "Each bar spans what calibration showed; what leaves the shaded band is cut off.",
     )
     nodes = hand.draw(
         partial(node_figures.node_sensitivity, record),
-        f"Worst first: loss of the state's cosine with one node alone in INT8. {100 * record.macs_int8:.1f} % of the "
+        f"Worst first: loss of {_LOST[record.measure]} with one node alone in INT8. "
+        f"{100 * record.macs_int8:.1f} % of the "
         "multiply-accumulates (MACs) run in INT8. No bar: never tried in INT8.",
     )
     return ranges, nodes

@@ -59,7 +59,7 @@ def node_sensitivity(record: CalibrationRecord) -> Figure:
     colours = [_COLOURS[node.precision] for node in nodes]
     places = range(len(nodes))
     left.barh(places, [1000.0 * node.sensitivity for node in nodes], color=colours)
-    left.set(title="Sensitivity", xlabel="1 - cosine, x 0.001")
+    left.set(title="Sensitivity", xlabel=f"1 - {record.measure}, x 0.001")
     right.barh(places, _mac_shares(nodes), color=colours)
     right.set(title="Work", xlabel="share of MACs, %")
     left.set_yticks(places, [_short(node.node) for node in nodes])

@@ -15,9 +15,7 @@ from crystaledge_calibration.records import SequenceSetRecord
 
 NO_QUANTIZED = "The bundle has no INT8 graph; `crystaledge quantize BUNDLE --target tensorrt` makes one."
 NO_CALIBRATION = "There is no calibration record of this graph; `crystaledge quantize` makes it, with the graph."
-NO_VERIFICATION = (
-    "This graph was never compared with its float32 original over time; `crystaledge verify BUNDLE` does it."
-)
+NO_VERIFICATION = "This graph was never compared with its float32 original; `crystaledge verify BUNDLE` does it."
 OTHER_BYTES = "This verification speaks of other bytes than the graph has now; run `crystaledge verify BUNDLE` again."
 NO_CLIPPING = "The verification record holds no clipping of state channels: no INT8 product reads the state."
 NO_BENCH = "Nothing was measured; `crystaledge bench BUNDLE` measures every graph and chooses one."
@@ -35,7 +33,7 @@ def verdict_of(records: BundleRecords, graph: GraphSpec) -> tuple[Standing, str]
     if graph.precision is Precision.FLOAT32:
         return parity.standing, _of_float(graph, parity)
     told = [v.sentence for v in records.bundle.manifest.verification if (v.graph, v.engine) == (graph.name, engine)]
-    if parity.closed_loop is not None and told:
+    if parity.verified is not None and told:
         return parity.standing, told[0]
     return parity.standing, f"{graph_name(graph)} is not fit to run: {parity.says}."
 

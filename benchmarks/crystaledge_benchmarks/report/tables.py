@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from crystaledge.manifest.model import Precision
 from crystaledge_benchmarks.bench_record import BenchRecord, BenchRow
 from crystaledge_benchmarks.bench_table import memory_text, parity_text
 from crystaledge_benchmarks.machine import Machine
+from crystaledge_calibration.image_records import ImageVerificationRecord
 from crystaledge_calibration.records import CalibrationRecord, Interval, VerificationRecord
 
 MET, NOT_MET = "met", "not met"
@@ -76,6 +78,15 @@ def finding_table(record: VerificationRecord) -> Table:
     return Table(("demand not met", "measured", "limit", "since step"), rows, long=frozenset({0}))
 
 
+def demand_table(record: ImageVerificationRecord[Any, Any]) -> Table:
+    """Everything that the gate demanded of decisions about images, and of this graph's maps."""
+    rows = tuple(
+        (one.what, f"{one.measured:.4g}", f"{'≥' if one.at_least else '≤'} {one.limit:g}", _met(one.met))
+        for one in record.demands()
+    )
+    return Table(("demand", "measured", "limit", ""), rows, frozenset({0, 3}), frozenset({0}))
+
+
 def recipe_table(record: CalibrationRecord) -> Table:
     """Every step that was tried, in order."""
     rows = tuple(
@@ -88,7 +99,9 @@ def recipe_table(record: CalibrationRecord) -> Table:
         )
         for step in record.recipe
     )
-    return Table(("step", "", "1 - cosine", "cosine, mean", "1st percentile"), rows, frozenset({0, 1}), frozenset({0}))
+    what = record.measure
+    header = ("step", "", f"1 - {what}", f"{what}, mean", "1st percentile")
+    return Table(header, rows, frozenset({0, 1}), frozenset({0}))
 
 
 def float_node_table(record: CalibrationRecord) -> Table:

@@ -7,10 +7,9 @@ from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from crystaledge.errors import UsageError
-from crystaledge_calibration.detection_records import DetectionLimits
-from crystaledge_calibration.records import Limits
+from crystaledge_calibration.kinds import AnyLimits
 
-L = TypeVar("L", Limits, DetectionLimits)
+L = TypeVar("L", bound=AnyLimits)
 
 
 def limits_of(defaults: L, changes: Sequence[tuple[str, float]]) -> L:

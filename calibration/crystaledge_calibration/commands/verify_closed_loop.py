@@ -1,4 +1,4 @@
-"""`crystaledge verify`."""
+"""`crystaledge verify`, of step graphs."""
 
 from __future__ import annotations
 
@@ -19,26 +19,20 @@ from crystaledge_calibration.commands.sequences import (
     sequences_of,
     threads_of,
 )
+from crystaledge_calibration.keep_records import record_in_bundle
 from crystaledge_calibration.records import Limits, VerificationRecord
-from crystaledge_calibration.verify import (
-    VerifyOptions,
-    calibration_files,
-    record_in_bundle,
-    refuse_overlap,
-    verify_graph,
-)
+from crystaledge_calibration.verify import VerifyOptions, calibration_files, refuse_overlap, verify_graph
 
 SCENE_SEED = 1
 FEWEST_FRAMES = 2
 """Distinct frames of a sequence: one to enrol with, one to follow."""
 
 
-def run(arguments: Namespace) -> Outcome:
-    """Verify a bundle's quantized graphs; see the verb's help."""
+def run(arguments: Namespace, bundle: Bundle) -> Outcome:
+    """Verify a bundle's quantized step graphs; see the verb's help."""
     if arguments.warm_up < FEWEST_FRAMES:
         msg = f"--warm-up {arguments.warm_up} is too few: one half enrols, the other is verified; give 2 or more."
         raise UsageError(msg)
-    bundle = Bundle.open(arguments.bundle)
     graphs = graphs_to_verify(bundle, arguments.graph)
     calibrated = frozenset[str]().union(*(calibration_files(bundle, graph) for graph in graphs))
     if arguments.data == SYNTHETIC:

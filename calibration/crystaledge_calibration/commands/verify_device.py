@@ -14,9 +14,9 @@ from crystaledge.jsonio import encode
 from crystaledge_calibration.self_test import keep_self_test, self_test
 
 
-def run(arguments: Namespace) -> Outcome:
+def run(arguments: Namespace, bundle: Bundle) -> Outcome:
     """Replay the golden sequences in every engine that was built; see the verb's help."""
-    bundle, options = Bundle.open(arguments.bundle), engine_options(arguments)
+    options = engine_options(arguments)
     records = []
     for graph, precision in built_engines(bundle, options, graph=arguments.graph):
         chosen = replace(options, precision=precision)

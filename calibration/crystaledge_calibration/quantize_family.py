@@ -1,22 +1,24 @@
-"""From a bundle with a detector's float graphs to the same bundle with Q/DQ graphs beside them, all of one network."""
+"""From a bundle with float graphs that read images to the same bundle with Q/DQ graphs beside them, of one network."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import onnx
 from onnx import ModelProto
 
 from crystaledge.bundle import Bundle
 from crystaledge.errors import OutputExistsError
-from crystaledge.manifest.model import GraphSpec, Target, detection_decision
+from crystaledge.manifest.model import GraphSpec, Target
 from crystaledge_calibration.accounting import accounting
 from crystaledge_calibration.calibration_record import calibration_record, node_records, range_records
-from crystaledge_calibration.detection_judge import DetectionJudge
 from crystaledge_calibration.draft import Draft
 from crystaledge_calibration.family import family_of, resized
+from crystaledge_calibration.image_judge import ImageJudge
 from crystaledge_calibration.image_set import ImageSet
+from crystaledge_calibration.image_task import ImageTask
 from crystaledge_calibration.quantize import (
     CHOOSE_BY_EVERY,
     Quantized,
@@ -30,7 +32,7 @@ from crystaledge_calibration.search import sensitivities
 from crystaledge_calibration.step_model import quantizable_nodes
 
 
-def detectors_to_quantize(bundle: Bundle, name: str | None, target: Target, *, force: bool) -> tuple[GraphSpec, ...]:
+def family_to_quantize(bundle: Bundle, name: str | None, target: Target, *, force: bool) -> tuple[GraphSpec, ...]:
     """The float graphs that are meant, that of whole images first; see `family_of`.
 
     Raises:
@@ -46,10 +48,11 @@ def detectors_to_quantize(bundle: Bundle, name: str | None, target: Target, *, f
     return members
 
 
-def quantize_detectors(
+def quantize_family(
     bundle: Bundle,
     members: Sequence[GraphSpec],
     images: ImageSet,
+    task: ImageTask[Any, Any, Any],
     options: RecipeOptions,
     *,
     progress: Callable[[int], object] = lambda done: None,
@@ -70,8 +73,7 @@ def quantize_detectors(
     refuse_unknown_nodes(model, options.keep_float)
     calibrating, choosing = images.split(every=CHOOSE_BY_EVERY)
     preprocessing = bundle.manifest.preprocessing
-    decision = detection_decision(bundle.manifest.decision, where=str(bundle.path))
-    judge = DetectionJudge(whole, model, choosing, preprocessing, decision, workers=options.workers)
+    judge = ImageJudge(whole, model, choosing.first(task.judged), preprocessing, task, workers=options.workers)
     recipe = Recipe(Workbench(whole, model, calibrating, judge, preprocessing, options, progress))
     draft = recipe.run(None).draft
     everything = tuple(node.name for node in quantizable_nodes(model))

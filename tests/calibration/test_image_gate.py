@@ -1,4 +1,4 @@
-"""The gate of detectors: each demand alone, and the sentence."""
+"""The gate of graphs that read images: each demand alone, and the sentence."""
 
 from __future__ import annotations
 
@@ -7,14 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from crystaledge_calibration.detection_gate import ONE_NETWORK, detection_findings, detection_sentence
-from crystaledge_calibration.detection_records import (
-    DetectionFault,
-    DetectionFinding,
-    DetectionLimits,
-    DetectionParity,
-    MapError,
-)
+from crystaledge_calibration.detection_records import DetectionLimits, DetectionParity
+from crystaledge_calibration.image_gate import ONE_NETWORK, image_findings, image_sentence
+from crystaledge_calibration.image_records import ImageFault, ImageFinding, MapError
 
 SOUND = DetectionParity(
     images=9,
@@ -33,14 +28,14 @@ FAMILY = tuple(ALIKE)
 
 def found(
     decisions: DetectionParity = SOUND, *, strangers: Mapping[str, tuple[str, ...]] = ALIKE, error: float = 0.01
-) -> tuple[DetectionFinding, ...]:
+) -> tuple[ImageFinding, ...]:
     errors = {"whole": (MapError(tensor="box", error=0.01),), "window": (MapError(tensor="box", error=error),)}
-    return detection_findings(strangers, errors, decisions, DetectionLimits())
+    return image_findings(strangers, decisions.demands(DetectionLimits()), errors, map_error=0.25)
 
 
 def test_what_meets_every_demand_passes() -> None:
     assert found() == ()
-    assert detection_sentence(FAMILY, (), None, SOUND) == (
+    assert image_sentence(FAMILY, (), None, SOUND) == (
         "whole and 1 graphs of the same network find the same faces: F1 1.000 and mean overlap 0.950 in 9 images "
         "with 20 faces."
     )
@@ -74,20 +69,20 @@ def test_another_network_is_found_first() -> None:
     ("fault", "said"),
     [
         (
-            DetectionFault(graph="window", node="image_scale", tensor="", error=0.0),
+            ImageFault(graph="window", node="image_scale", tensor="", error=0.0),
             "the first is 'image_scale' of window",
         ),
         (
-            DetectionFault(graph="whole", node="", tensor="box", error=0.2),
+            ImageFault(graph="whole", node="", tensor="box", error=0.2),
             "no layer stands out, the tensor furthest off",
         ),
         (
-            DetectionFault(graph="whole", node="conv", tensor="box", error=0.25),
+            ImageFault(graph="whole", node="conv", tensor="box", error=0.25),
             "the first tensor at fault is 'box' of the node 'conv' of whole, off by 25%.",
         ),
     ],
 )
-def test_a_failure_names_the_graph_the_demand_and_the_place(fault: DetectionFault, said: str) -> None:
+def test_a_failure_names_the_graph_the_demand_and_the_place(fault: ImageFault, said: str) -> None:
     findings = found(replace(SOUND, same_faces=0.5))
-    text = detection_sentence(FAMILY, findings, fault, SOUND)
+    text = image_sentence(FAMILY, findings, fault, SOUND)
     assert text.startswith("whole fails: F1 of the faces that both find: 0.5, the limit is 0.98; ") and said in text

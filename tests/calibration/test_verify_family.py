@@ -1,8 +1,7 @@
-"""The gate of detectors on sound graphs and on planted faults."""
+"""The gate of a family, by detectors: sound graphs and planted faults."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,6 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
-from onnx import numpy_helper
 
 from crystaledge.bundle import Bundle
 from crystaledge.bundle_writer import update_bundle
@@ -20,25 +18,27 @@ from crystaledge.deploy import graph_to_run, why_not
 from crystaledge.errors import BundleError, ContractError, DataError, UsageError
 from crystaledge.jsonio import dumps, loads
 from crystaledge.manifest.model import FileRole, GraphChoice, Target
-from crystaledge_calibration.detection_gate import ONE_NETWORK
-from crystaledge_calibration.detection_records import DetectionLimits, DetectionVerificationRecord
+from crystaledge_calibration.detection_records import DetectionLimits, DetectionParity, DetectionVerificationRecord
+from crystaledge_calibration.detection_task import detection_task
+from crystaledge_calibration.family_members import families_to_verify
+from crystaledge_calibration.image_gate import ONE_NETWORK
+from crystaledge_calibration.image_records import ImageVerificationRecord
 from crystaledge_calibration.image_set import ImageSet
-from crystaledge_calibration.verify_detector import families_to_verify, record_detectors, verify_detectors
+from crystaledge_calibration.keep_records import record_in_bundle
+from crystaledge_calibration.verify_family import verify_family
 from tests.calibration.builders import constants
 from tests.calibration.detector_builders import (
     PLAIN,
     int8_names,
-    model_of_graph,
     pictures,
     quantized_bundle,
-    with_graph,
     write_detector_bundle,
     write_pictures,
 )
+from tests.calibration.spoiling import Change, change_constant, spoiled
 from tests.support.messages import message_of
 
-Records = tuple[DetectionVerificationRecord, ...]
-Change = Callable[[onnx.ModelProto], None]
+Records = tuple[ImageVerificationRecord[DetectionParity, DetectionLimits], ...]
 TENSORRT = replace(PLAIN, target=Target.TENSORRT)
 NAMES = tuple(f"detect_{side}x{side}-int8-tensorrt" for side in (64, 32, 48))
 
@@ -69,26 +69,7 @@ LIMITS = DetectionLimits(same_faces=0.95)
 
 def verified(bundle: Bundle, images: ImageSet, limits: DetectionLimits = LIMITS) -> Records:
     (family,) = families_to_verify(bundle, NAMES[0])
-    return verify_detectors(bundle, family, images, limits)
-
-
-def change_constant(name: str, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Change:
-    """A change of one constant; its type stays."""
-
-    def apply(model: onnx.ModelProto) -> None:
-        found = next(one for one in model.graph.initializer if one.name == name)
-        value = numpy_helper.to_array(found)
-        found.CopyFrom(numpy_helper.from_array(change(value).astype(value.dtype), name))
-
-    return apply
-
-
-def spoiled(bundle: Bundle, change: Change, names: tuple[str, ...] = NAMES) -> Bundle:
-    for name in names:
-        model = model_of_graph(bundle, name)
-        change(model)
-        bundle = with_graph(bundle, name, model)
-    return bundle
+    return verify_family(bundle, family, images, detection_task(bundle), limits)
 
 
 def swap_scales(model: onnx.ModelProto) -> None:
@@ -132,7 +113,7 @@ def test_sound_graphs_pass_together(bundle: Bundle, images: ImageSet) -> None:
     ids=["wrong scale", "scale too small", "wrong zero point", "swapped scales", "permuted boxes"],
 )
 def test_a_planted_fault_fails_and_its_layer_is_named(own: Bundle, images: ImageSet, change: Change, node: str) -> None:
-    records = verified(spoiled(own, change), images)
+    records = verified(spoiled(own, change, NAMES), images)
     assert not any(record.passed for record in records)
     fault = records[0].fault
     assert fault is not None and (fault.graph, fault.node) == (NAMES[0], node), records[0].sentence
@@ -148,7 +129,7 @@ def test_a_window_with_other_ranges_fails_all_and_is_named(own: Bundle, images: 
 
 
 def test_maps_that_are_not_finite_fail(own: Bundle, images: ImageSet) -> None:
-    records = verified(spoiled(own, change_constant("logit.bias", lambda value: value * np.nan)), images)
+    records = verified(spoiled(own, change_constant("logit.bias", lambda value: value * np.nan), NAMES), images)
     assert not records[0].passed and records[0].decisions.faces_deployed == 0
     assert loads(DetectionVerificationRecord, dumps(records[0]), where="it") == records[0]
 
@@ -165,13 +146,13 @@ def test_a_pass_makes_each_graph_fit_to_run_in_these_bytes(own: Bundle, images: 
     for name in NAMES:
         with pytest.raises(BundleError):
             graph_to_run(own, name, engine="onnxruntime")
-    kept = record_detectors(own, verified(own, images))
+    kept = record_in_bundle(own, *verified(own, images))
     for name in NAMES:
         assert graph_to_run(kept, name, engine="onnxruntime") == kept.graph(name)
     other = spoiled(kept, change_constant("image_scale", lambda value: value * 1.001), NAMES[2:])
     complaint = why_not(other, other.graph(NAMES[2]), engine="onnxruntime")
     assert complaint is not None and "of other bytes" in complaint
-    failed = record_detectors(other, verified(other, images))
+    failed = record_in_bundle(other, *verified(other, images))
     complaint = why_not(failed, failed.graph(NAMES[0]), engine="onnxruntime")
     assert complaint is not None and ONE_NETWORK in complaint
     files = [entry.path for entry in failed.manifest.files if entry.role is FileRole.VERIFICATION]
@@ -181,7 +162,7 @@ def test_a_pass_makes_each_graph_fit_to_run_in_these_bytes(own: Bundle, images: 
 def test_a_choice_that_rests_on_an_earlier_record_is_taken_back(own: Bundle, images: ImageSet) -> None:
     choice = GraphChoice(graph=NAMES[1], engine="onnxruntime", reason="fastest")
     benched = update_bundle(own, replace(own.manifest, choice=choice), ())
-    assert record_detectors(benched, verified(benched, images)).manifest.choice is None
+    assert record_in_bundle(benched, *verified(benched, images)).manifest.choice is None
 
 
 def test_images_without_faces_prove_nothing(bundle: Bundle, tmp_path: Path) -> None:
@@ -199,13 +180,13 @@ def test_a_family_is_whole_and_of_one_target(own: Bundle, images: ImageSet) -> N
     (family,) = families_to_verify(both, "detect_48x48-int8-cpu")
     assert [graph.name for graph in family] == int8_names(both, Target.CPU)
     with pytest.raises(ContractError) as raised:
-        verify_detectors(both, [family[0]], images, DetectionLimits())
+        verify_family(both, [family[0]], images, detection_task(both), DetectionLimits())
     assert "lack the size 32x32 px" in message_of(raised)
 
 
 def test_there_has_to_be_something_to_verify(bundle: Bundle, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as raised:
         families_to_verify(write_detector_bundle(tmp_path / "float.bundle"), None)
-    assert "has no quantized detector" in message_of(raised)
+    assert "has no quantized graph that reads images" in message_of(raised)
     with pytest.raises(UsageError):
         families_to_verify(bundle, "detect_64x64")

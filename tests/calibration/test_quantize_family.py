@@ -1,4 +1,4 @@
-"""Quantization of detectors: one network in every size, ranges over all octaves, records, and lint."""
+"""Quantization of a family, by detectors: one network in every size, ranges over all octaves, records, and lint."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from crystaledge_calibration.image_set import ImageSet
 from crystaledge_calibration.lint.lint import lint_graph
 from crystaledge_calibration.observe import watched_step
 from crystaledge_calibration.quantize import Quantized
-from crystaledge_calibration.quantize_detector import detectors_to_quantize
+from crystaledge_calibration.quantize_family import family_to_quantize
 from crystaledge_calibration.recipe import RecipeOptions
 from tests.calibration.builders import dequantized, node_of
 from tests.calibration.detector_builders import (
@@ -29,10 +29,10 @@ from tests.calibration.detector_builders import (
     pictures,
     quantized,
     quantized_bundle,
-    serialized,
     write_detector_bundle,
     write_pictures,
 )
+from tests.calibration.spoiling import serialized
 from tests.support.messages import message_of
 
 CONVS = ("stem", "down", "depthwise", "pointwise", "shared", "logit", "box")
@@ -139,9 +139,9 @@ def test_graphs_that_are_there_are_not_replaced_unasked(tmp_path: Path, images: 
     bundle = quantized_bundle(write_detector_bundle(tmp_path / "detector.bundle"), images)
     assert len(bundle.manifest.graphs) == 2 * len(SIDES)
     with pytest.raises(OutputExistsError) as raised:
-        detectors_to_quantize(bundle, None, Target.CPU, force=False)
+        family_to_quantize(bundle, None, Target.CPU, force=False)
     assert "has graphs for cpu already; give --force" in message_of(raised)
-    assert len(detectors_to_quantize(bundle, None, Target.TENSORRT, force=False)) == len(SIDES)
+    assert len(family_to_quantize(bundle, None, Target.TENSORRT, force=False)) == len(SIDES)
     assert quantized_bundle(bundle, images).manifest.graphs == bundle.manifest.graphs
     with pytest.raises(UsageError):
-        detectors_to_quantize(bundle, "detect_32x32-int8-cpu", Target.CPU, force=True)
+        family_to_quantize(bundle, "detect_32x32-int8-cpu", Target.CPU, force=True)

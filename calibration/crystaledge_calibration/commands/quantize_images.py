@@ -1,4 +1,4 @@
-"""`crystaledge quantize`, of detectors."""
+"""`crystaledge quantize`, of graphs that read images."""
 
 from __future__ import annotations
 
@@ -9,32 +9,25 @@ from crystaledge.cli.verb import Outcome
 from crystaledge.jsonio import encode
 from crystaledge.manifest.model import GraphSpec, Precision
 from crystaledge_calibration.commands.images import images_of
-from crystaledge_calibration.commands.sequences import progress_bar, threads_of
+from crystaledge_calibration.commands.recipe_options import recipe_options
+from crystaledge_calibration.commands.sequences import progress_bar
+from crystaledge_calibration.image_folders import Purpose
+from crystaledge_calibration.image_task import task_of
 from crystaledge_calibration.quantize import Quantized, add_to_bundle
-from crystaledge_calibration.quantize_detector import detectors_to_quantize, quantize_detectors
-from crystaledge_calibration.recipe import RecipeOptions
+from crystaledge_calibration.quantize_family import family_to_quantize, quantize_family
 from crystaledge_calibration.search import Goal
-
-_AGREEMENT = 0.98
-"""Mean agreement of an image that the search for precision aims at; bytes do not matter, weights are few."""
 
 
 def run(arguments: Namespace, bundle: Bundle) -> Outcome:
-    """Quantize every graph of a bundle's detector; see the verb's help."""
-    members = detectors_to_quantize(bundle, arguments.graph, arguments.target, force=arguments.force)
-    images = images_of(arguments, bundle)
-    goal = Goal(least_int8=arguments.least_int8, cosine_mean=_AGREEMENT, cosine_p01=0.0, most_bytes=1.0)
-    options = RecipeOptions(
-        target=arguments.target,
-        calibrator=arguments.calibrator,
-        equalize=not arguments.no_equalize,
-        correct_bias=not arguments.no_bias_correction,
-        goal=None if arguments.no_search else goal,
-        keep_float=tuple(arguments.keep_float),
-        workers=threads_of(arguments),
-    )
+    """Quantize every graph of a bundle's network; see the verb's help."""
+    task = task_of(bundle)
+    members = family_to_quantize(bundle, arguments.graph, arguments.target, force=arguments.force)
+    images = images_of(arguments, octaves=task.octaves, purpose=Purpose.CALIBRATE, defects=task.defects)
+    # Bytes do not matter to the search: what these networks decide stands and falls with few weights.
+    goal = Goal(least_int8=arguments.least_int8, cosine_mean=task.aim, cosine_p01=0.0, most_bytes=1.0)
+    options = recipe_options(arguments, goal)
     with progress_bar(None, "observing images") as advance:
-        made = quantize_detectors(bundle, members, images, options, progress=advance)
+        made = quantize_family(bundle, members, images, task, options, progress=advance)
     add_to_bundle(bundle, *made)
     left = tuple(g.name for g in bundle.manifest.graphs if g.precision is Precision.FLOAT32 and g not in members)
     data = {"graphs": [encode(one.record) for one in made], "left_in_float32": list(left)}
@@ -43,7 +36,8 @@ def run(arguments: Namespace, bundle: Bundle) -> Outcome:
 
 def _text(made: tuple[Quantized, ...], left: tuple[str, ...], whole: GraphSpec) -> str:
     record = made[0].record
-    rows = [f"{', '.join(one.graph.name for one in made)}: {record.calibrated_on.sequences} images, one network"]
+    used = record.calibrated_on
+    rows = [f"{', '.join(one.graph.name for one in made)}: {used.sequences} {used.source.value}, one network"]
     width = max(len(step.name) for step in record.recipe)
     rows += [
         f"  {'+' if step.taken else ' '} {step.name:{width}}  1 - agreement {step.loss:.4f}, "
