@@ -44,6 +44,8 @@ class TrainingProvenance:
     outside_data: str
     people_trained: int
     people_validated: int
+    images_trained: int = 0
+    images_validated: int = 0
     licence: str
 
 

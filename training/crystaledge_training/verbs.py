@@ -6,8 +6,11 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from crystaledge.cli.verb import Verb
-from crystaledge.commands.parsers import choice, integer, positive, seed, system, threads
+from crystaledge.commands.parsers import choice, integer, positive, seed, share, size_hw, system, threads
+from crystaledge_training.anomaly.backbone_kind import BackboneKind
 from crystaledge_training.data.annotated import Split
+from crystaledge_training.mnemosyne.config import Variant
+from crystaledge_training.student_teacher.config import StudentKind
 
 
 def _configure_train(parser: ArgumentParser) -> None:
@@ -18,7 +21,8 @@ def _configure_train(parser: ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="people: DIR/identity/*.jpg|png|pgm, or LFW's folder; detectors: WIDER FACE, COCO, YOLO, labels.csv",
+        help="people: DIR/identity/*.jpg|png|pgm, or LFW's folder; detectors: WIDER FACE, COCO, YOLO, labels.csv; "
+        "anomalies: MVTec AD's layout, or good/ beside folders of defects, or normal images alone",
     )
     data.add_argument(
         "--people", type=Path, metavar="FILE", help="train on these people only (LFW list; default: peopleDevTrain.txt)"
@@ -62,8 +66,54 @@ def _configure_train(parser: ArgumentParser) -> None:
         help="with --qat: leave this weight's product in float, as `quantize` names them; may be repeated",
     )
     network = parser.add_argument_group("network")
+    network.add_argument(
+        "--variant",
+        type=choice(Variant, "variant"),
+        metavar="{published,wide}",
+        help="for mnemosyne: which network (default: published)",
+    )
+    network.add_argument(
+        "--distil",
+        action="store_true",
+        help="for --variant wide: dlib's face network teaches it (extra `distil`); its embeddings of the people are "
+        "kept in --out",
+    )
     network.add_argument("--encoding", type=integer(1, 4096), metavar="N", help="length of the encoding (default: 96)")
+    network.add_argument(
+        "--student",
+        type=choice(StudentKind, "student"),
+        metavar="{twin,light,published}",
+        help="for student_teacher: what imitates the teacher (default: light)",
+    )
     network.add_argument("--hidden", type=integer(1, 4096), metavar="N", help="length of the state (default: 64)")
+    anomalies = parser.add_argument_group("anomalies (patchcore, student_teacher)")
+    anomalies.add_argument(
+        "--size", type=size_hw, metavar="H,W", help="the network's input in pixels (default: 256,256)"
+    )
+    anomalies.add_argument(
+        "--backbone",
+        type=choice(BackboneKind, "backbone"),
+        metavar="{efficientnet_lite0,published}",
+        help="network whose features are compared (default: efficientnet_lite0; the published one is random)",
+    )
+    anomalies.add_argument(
+        "--bank-share",
+        type=share,
+        metavar="SHARE",
+        help="for patchcore: share of the normal patches that is remembered (default: 0.025)",
+    )
+    anomalies.add_argument(
+        "--holdout",
+        type=share,
+        metavar="SHARE",
+        help="share of the normal images that the threshold is chosen on (default: 0.2)",
+    )
+    anomalies.add_argument(
+        "--false-alarm-rate",
+        type=share,
+        metavar="SHARE",
+        help="share of normal images that may be called anomalous (default: 0.01)",
+    )
 
 
 def _configure_evaluate(parser: ArgumentParser) -> None:
@@ -109,11 +159,19 @@ TRAIN = Verb(
         "With --qat a float network is the teacher, and a student that rounds like the int8 graph lives on its\n"
         "own past, held to the teacher's identity at every step; no labels are used. The run folder then holds\n"
         "trained-int8.safetensors, which `quantize` takes.\n\n"
+        "The wide variant spends its parameters on the encoder, taught by a public network (--distil) or by labels\n"
+        "alone; its state is fitted afterwards, in minutes.\n\n"
+        "A system that finds anomalies learns from normal images alone, one part of them held out for its threshold.\n"
+        "PatchCore remembers patches of them, so it has no epochs; a student imitates a teacher on them and stops\n"
+        "when it gets no better on images it does not learn from.\n\n"
         "A detector learns from annotated photographs and from faces pasted on backgrounds; its track cell from\n"
         "films rendered of the same.\n\n"
         "Examples: crystaledge train mnemosyne --data lfw --out runs/a\n"
         "          crystaledge train mnemosyne --qat --data lfw --out runs/b\n"
-        "          crystaledge train phantom --data face_detection --faces lfw --backgrounds coco128 --out runs/c"
+        "          crystaledge train mnemosyne --variant wide --distil --data lfw --out runs/e\n"
+        "          crystaledge train phantom --data face_detection --faces lfw --backgrounds coco128 --out runs/c\n"
+        "          crystaledge train patchcore --data screw --size 256,256 --out runs/d\n"
+        "          crystaledge train student_teacher --data screw --student light --out runs/f"
     ),
     extra="train",
     configure=_configure_train,
@@ -132,8 +190,13 @@ EVALUATE = Verb(
         "Of a detector it measures average precision (AP50 with a 95 % bootstrap interval over images, AP50:95,\n"
         "AP50 by size of the face), precision and recall at the checkpoint's operating point, and images a\n"
         "second, on whole images of the split in the checkpoint's own preprocessing.\n\n"
+        "Of a system that finds anomalies it measures image AUROC with a 95 % bootstrap interval over images, pixel\n"
+        "AUROC and AUPRO where masks or boxes say what is defect, recall and false alarms at the threshold that was\n"
+        "chosen in training beside what it promised, each kind of defect, and images a second; the report shows the\n"
+        "ROC, the scores and the eight worst misses. DIR: MVTec AD's layout, or good/ beside folders of defects.\n\n"
         "Examples: crystaledge evaluate mnemosyne --data lfw --out report\n"
-        "          crystaledge evaluate phantom --data face_detection --out report"
+        "          crystaledge evaluate phantom --data face_detection --out report\n"
+        "          crystaledge evaluate patchcore --checkpoint runs/a/best.safetensors --data screw --out report"
     ),
     extra="train",
     configure=_configure_evaluate,

@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 
 from crystaledge.cli.verb import Outcome
 from crystaledge.system import System
-from crystaledge_training.commands import evaluate_mnemosyne, evaluate_phantom
+from crystaledge_training.commands import evaluate_anomaly, evaluate_mnemosyne, evaluate_phantom
 
 EVALUATORS: Mapping[System, Callable[[Namespace], Outcome]] = {
     System.MNEMOSYNE: evaluate_mnemosyne.run,
     System.PHANTOM: evaluate_phantom.run,
+    System.PATCHCORE: evaluate_anomaly.run,
+    System.STUDENT_TEACHER: evaluate_anomaly.run,
 }
 
 

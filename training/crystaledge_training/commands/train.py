@@ -11,11 +11,13 @@ import torch
 
 from crystaledge.cli.verb import Outcome
 from crystaledge.system import System
-from crystaledge_training.commands import train_mnemosyne, train_phantom
+from crystaledge_training.commands import train_mnemosyne, train_patchcore, train_phantom, train_student_teacher
 
 TRAINERS: Mapping[System, Callable[[Namespace], Outcome]] = {
     System.MNEMOSYNE: train_mnemosyne.run,
     System.PHANTOM: train_phantom.run,
+    System.PATCHCORE: train_patchcore.run,
+    System.STUDENT_TEACHER: train_student_teacher.run,
 }
 
 

@@ -10,21 +10,19 @@ from pathlib import Path
 from crystaledge.cli.verb import Outcome, talk
 from crystaledge.errors import DataError, UsageError
 from crystaledge_training.commands.data import LFW_LICENCE, choose_people
+from crystaledge_training.commands.foreign import OF_ANOMALIES, refuse_foreign
 from crystaledge_training.data.annotations import Split, read_annotations
 from crystaledge_training.phantom.train import PhantomTrainResult, train
 from crystaledge_training.phantom.train_config import PhantomTrainConfig
 from crystaledge_training.phantom.train_detector import PhantomData, PhantomTrainRequest
 
 _PERSON = "person"
-_NOT_OURS = ("encoding", "hidden", "qat", "checkpoint", "keep_float")
+_NOT_OURS = ("encoding", "hidden", "qat", "checkpoint", "keep_float", *OF_ANOMALIES)
 
 
 def run(arguments: Namespace) -> Outcome:
     """Train Phantom; see the verb's help."""
-    given = [name for name in _NOT_OURS if getattr(arguments, name)]
-    if given:
-        msg = f"--{given[0].replace('_', '-')} is about networks that tell people apart; leave it out for phantom."
-        raise UsageError(msg)
+    refuse_foreign(arguments, _NOT_OURS)
     if arguments.people is not None and arguments.faces is None:
         msg = "--people chooses among the faces that are pasted; name them by --faces."
         raise UsageError(msg)

@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from crystaledge.errors import DataError
+from crystaledge.jsonio import Bounds
 from crystaledge_training.anomaly.backbone_kind import BackboneKind
+from crystaledge_training.anomaly.make_backbone import channels_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatchCoreConfig:
-    """What decides the shapes of the network, its memory included."""
+    """What decides the shapes of the network, its memory included.
+
+    Raises:
+        DataError: a neighbourhood that has no middle.
+    """
 
     backbone: BackboneKind = BackboneKind.EFFICIENTNET_LITE0
     levels: tuple[int, ...] = (8, 16)
     """Strides of the backbone's levels whose features are compared, finest first."""
-    neighbourhood: int = 3
-    """Side, in cells, of the mean that each level's features are taken over (PatchCore, eq. 2)."""
-    bank_rows: int = 0
-    """Patches in the memory; 0 before `train` has chosen them."""
-    bank_dims: int = 0
-    """Length of a patch's features."""
+    neighbourhood: Annotated[int, Bounds(1, 15)] = 1
+    """Side, in cells, of the mean that each level's features are taken over (PatchCore, eq. 2); odd.
+
+    The paper has 3. With features as small as EfficientNet-Lite0's it blurs thin defects away (image AUROC of screws
+    0.945 without, 0.876 with light evened out and 3), so the map is smoothed instead, and less.
+    """
+    bank_rows: Annotated[int, Bounds(1, 1_000_000)] = 1
+    """Patches in the memory; `train` chooses how many."""
     search_in_graph: bool = True
-    """The nearest neighbour is searched in the graph, else on the host."""
+    """The nearest row is searched in the graph, else on the host, which then gets the features alone."""
+
+    def __post_init__(self) -> None:
+        if self.neighbourhood % 2 == 0:
+            msg = f"A neighbourhood of {self.neighbourhood} cells has no middle; expected an odd number."
+            raise DataError(msg)
+
+    @property
+    def bank_dims(self) -> int:
+        """Length of a patch: the channels of all levels together."""
+        return sum(channels_of(self.backbone, self.levels))
+
+
+PUBLISHED_PATCHES = PatchCoreConfig(backbone=BackboneKind.PUBLISHED, levels=(8,), neighbourhood=1)
+"""The original's sizes: 371,712 parameters to stride 8, random, 256 numbers a patch."""
