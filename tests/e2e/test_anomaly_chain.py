@@ -69,7 +69,7 @@ def test_scratches_are_found(cli: Cli, trained: Path, parts: Path, tmp_path: Pat
     )
     assert done.status == 0, done.err
     evaluation = only_object(done)["evaluation"]
-    assert evaluation["image_auroc"]["value"] >= 0.95
+    assert evaluation["images"]["auroc"]["value"] >= 0.95
     written = {path.name for path in report.iterdir()}
     assert {"report.md", "report.json"} < written
     assert any(name.endswith(".png") for name in written)

@@ -18,11 +18,12 @@ from crystaledge.metrics.bootstrap import (
     resample_people,
 )
 from crystaledge.metrics.verification import auc, roc_curve
-from crystaledge_training.data.augment import degrade
 from crystaledge_training.data.frames import FrameStore
-from crystaledge_training.evaluation.templates import all_pairs, draw_templates
+from crystaledge_training.evaluation.degraded_protocol import DegradedProtocol, degraded_rows, spoilt_views
+from crystaledge_training.evaluation.templates import TemplateSet, all_pairs, draw_templates
 from crystaledge_training.mnemosyne.embed import encode_frames
-from crystaledge_training.mnemosyne.evaluate import Evaluation, ObservationsResult, evaluate
+from crystaledge_training.mnemosyne.evaluate import Evaluation, evaluate
+from crystaledge_training.mnemosyne.evaluate_accuracy import ObservationsResult
 from crystaledge_training.mnemosyne.fusion import CRYSTALLIZED, METHODS
 from tests.training.builders import TINY_SPEC, sample_decision, scene_store, tiny_network
 
@@ -36,15 +37,25 @@ def run(store: FrameStore, *, seed: int = SEED, decision: IdentityDecision | Non
     return evaluate(tiny_network(), store, TINY_SPEC, chosen, resamples=RESAMPLES, seed=seed)
 
 
-def scores_of(
-    store: FrameStore, method: str, observations: int, *, spoilt: float = 0.0
-) -> tuple[Array, NDArray[np.bool_]]:
+def scores_of(store: FrameStore, method: str, observations: int) -> tuple[Array, NDArray[np.bool_]]:
     """Scores of a method on the pairs that an evaluation draws, and which of them are genuine."""
+    return _scores(store.pixels, method, draw_templates(store, observations, seed=SEED))
+
+
+def degraded_scores_of(
+    store: FrameStore, method: str, observations: int, protocol: DegradedProtocol
+) -> tuple[Array, NDArray[np.bool_]]:
+    """The same, of templates that the protocol has spoilt."""
+    clean = draw_templates(store, observations, seed=SEED)
+    rows = degraded_rows(clean, store.person, protocol, seed=SEED)
+    views = spoilt_views(store.pixels, protocol.severity, seed=SEED)
+    return _scores(views, method, TemplateSet(rows, clean.person))
+
+
+def _scores(pixels: NDArray[np.uint8], method: str, templates: TemplateSet) -> tuple[Array, NDArray[np.bool_]]:
     network = tiny_network()
-    encoded = encode_frames(network, degrade(store.pixels, spoilt, seed=SEED), TINY_SPEC)
-    templates = draw_templates(store, observations, seed=SEED)
     pairs = all_pairs(templates)
-    identities = METHODS[method](network, encoded, templates.rows)
+    identities = METHODS[method](network, encode_frames(network, pixels, TINY_SPEC), templates.rows)
     scoring = sample_decision().score if method == CRYSTALLIZED else COSINE
     return identities.scores(scoring, identities)[pairs.first, pairs.second], pairs.same
 
@@ -117,20 +128,25 @@ def test_values_are_those_of_the_same_pairs_computed_by_hand(store: FrameStore, 
         assert method.metrics["auc"].value == pytest.approx(auc(roc_curve(scores, same)))
 
 
-def test_degraded_values_are_those_of_the_same_templates_of_spoilt_frames(
+def test_degraded_values_are_those_of_the_same_templates_by_the_protocol(
     store: FrameStore, evaluation: Evaluation
 ) -> None:
-    assert 0.0 < evaluation.degraded_share < 1.0
-    assert evaluation.degraded_accuracy
-    for result in evaluation.degraded_accuracy:
-        for method in result.methods:
-            scores, same = scores_of(store, method.method, result.observations, spoilt=evaluation.degraded_share)
-            assert method.metrics["auc"].value == pytest.approx(auc(roc_curve(scores, same)))
-        clean = at(evaluation, result.observations)
-        assert (result.genuine_pairs, result.impostor_pairs) == (clean.genuine_pairs, clean.impostor_pairs)
-        assert result.methods[0].metrics["auc"].value != clean.methods[0].metrics["auc"].value
-    assert evaluation.degraded_uncertainty.pairs == evaluation.uncertainty.pairs
-    assert evaluation.degraded_uncertainty != evaluation.uncertainty
+    assert [d.protocol.severity for d in evaluation.degraded] == [3, 5]
+    for degraded in evaluation.degraded:
+        assert [r.observations for r in degraded.accuracy] == [2, 3, 5]
+        for result in degraded.accuracy:
+            for method in result.methods:
+                scores, same = degraded_scores_of(store, method.method, result.observations, degraded.protocol)
+                assert method.metrics["auc"].value == pytest.approx(auc(roc_curve(scores, same)))
+            clean = at(evaluation, result.observations)
+            assert (result.genuine_pairs, result.impostor_pairs) == (clean.genuine_pairs, clean.impostor_pairs)
+            assert result.methods[0].metrics["auc"].value != clean.methods[0].metrics["auc"].value
+
+
+def test_uncertainty_is_measured_on_spoilt_frames_too(evaluation: Evaluation) -> None:
+    assert 0.0 < evaluation.spoilt_share < 1.0
+    assert evaluation.spoilt_uncertainty.pairs == evaluation.uncertainty.pairs
+    assert evaluation.spoilt_uncertainty != evaluation.uncertainty
 
 
 def test_gains_are_differences_to_crystallization_on_the_same_resamples(

@@ -22,13 +22,13 @@ from crystaledge_training.checkpoint import read_checkpoint, write_checkpoint
 from crystaledge_training.commands import train_mnemosyne as command
 from crystaledge_training.data.frames import FrameStore
 from crystaledge_training.mnemosyne.config import QualityGate
-from crystaledge_training.mnemosyne.network import Step
 from crystaledge_training.mnemosyne.qat import ARTIFACT, QatRequest, QatResult, train_int8
 from crystaledge_training.mnemosyne.qat_config import QatConfig
 from crystaledge_training.mnemosyne.qat_loss import distance, distance_to_goal
 from crystaledge_training.mnemosyne.qat_module import QatModule
 from crystaledge_training.mnemosyne.qat_student import agreement, make_student, repeated_rows
 from crystaledge_training.mnemosyne.qat_tracks import EpochOfTracks, TrackBatch, TrackConfig, with_mirrors
+from crystaledge_training.mnemosyne.step import Step
 from crystaledge_training.quantization.artifact import ClosedLoopValidation, TrainedInt8Record
 from crystaledge_training.quantization.fake_quant import activation_ranges
 from crystaledge_training.quantization.rounding import unrounded

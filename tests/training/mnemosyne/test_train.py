@@ -27,7 +27,8 @@ from crystaledge_training.mnemosyne.decision import calibrate_decision
 from crystaledge_training.mnemosyne.load import mnemosyne_config
 from crystaledge_training.mnemosyne.module import VALIDATION_METRIC, MnemosyneModule, TrainConfig
 from crystaledge_training.mnemosyne.network import Mnemosyne
-from crystaledge_training.mnemosyne.train import BEST, SequenceData, TrainRequest, TrainResult, train
+from crystaledge_training.mnemosyne.run import BEST, TrainResult
+from crystaledge_training.mnemosyne.train import SequenceData, TrainRequest, train
 from crystaledge_training.mnemosyne.uncertainty import fit_log_variance
 from crystaledge_training.run_folder import RUN
 from crystaledge_training.trainer import LAST
@@ -152,7 +153,7 @@ class TestResume:
             torch.manual_seed(epochs)  # another process has another state of random numbers
         result = train(run_of(people, tmp_path))
         assert (result.epochs_done, result.best_epoch) == (4, whole.best_epoch)
-        assert result.validation_auc == whole.validation_auc
+        assert result.validation == whole.validation
         assert_same_run(tmp_path, whole.checkpoint.parent)
 
     @pytest.mark.usefixtures("whole")
@@ -325,7 +326,7 @@ class TestRecord:
         assert (provenance.data, provenance.licence, provenance.outside_data) == ("drawn people", "none", "none")
         assert provenance.torch_version == torch.__version__
         assert 0.0 < uninterrupted.training_seconds < 600.0
-        assert record.validation == ((VALIDATION_METRIC, uninterrupted.validation_auc),)
+        assert record.validation == ((VALIDATION_METRIC, uninterrupted.validation),)
 
     def test_weights_fit_the_network_and_nothing_of_the_training_is_among_them(self, checkpoint: Checkpoint) -> None:
         network = Mnemosyne(mnemosyne_config(checkpoint))
@@ -369,7 +370,7 @@ class TestRecord:
         whole = values[CONFIG.encoder_epochs :]  # the encoder's own epochs give no weights that could ship
         assert len(whole) == 3
         assert CONFIG.encoder_epochs + whole.index(max(whole)) == uninterrupted.best_epoch
-        assert uninterrupted.validation_auc == pytest.approx(max(whole), abs=1e-4)
+        assert uninterrupted.validation == pytest.approx(max(whole), abs=1e-4)
 
     def test_the_best_epoch_is_one_that_trained_the_whole_network(
         self, people: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

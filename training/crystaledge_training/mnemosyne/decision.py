@@ -20,8 +20,8 @@ from crystaledge.preprocessing.spec import Preprocessing
 from crystaledge_training.data.frames import FrameStore
 from crystaledge_training.evaluation.templates import all_pairs, draw_templates
 from crystaledge_training.mnemosyne.embed import Encoded, crystallize, encode_frames
-from crystaledge_training.mnemosyne.network import Mnemosyne
 from crystaledge_training.mnemosyne.scoring import identities_at
+from crystaledge_training.mnemosyne.step import CrystallizationNetwork
 
 OBSERVATIONS = (1, 2, 3, 5)
 FALSE_ACCEPT_RATES = (1e-1, 1e-2, 1e-3)
@@ -54,7 +54,7 @@ def require_calibration(validation: FrameStore, *, seed: int) -> None:
 
 
 def calibrate_decision(
-    network: Mnemosyne, validation: FrameStore, spec: Preprocessing, scoring: Scoring, *, seed: int
+    network: CrystallizationNetwork, validation: FrameStore, spec: Preprocessing, scoring: Scoring, *, seed: int
 ) -> IdentityDecision:
     """Decision parameters from people who were neither trained nor will be tested on.
 
@@ -89,7 +89,7 @@ def calibrate_decision(
 
 
 def _pair_scores(
-    network: Mnemosyne, encoded: Encoded, store: FrameStore, scoring: Scoring, observations: int, seed: int
+    network: CrystallizationNetwork, encoded: Encoded, store: FrameStore, scoring: Scoring, observations: int, seed: int
 ) -> tuple[Array, NDArray[np.bool_]]:
     templates = draw_templates(store, observations, seed=seed)
     pairs = all_pairs(templates)
@@ -125,7 +125,7 @@ def _likelihood_fit(scores: Array, same: NDArray[np.bool_], observations: int) -
     return LikelihoodFit(observations=observations, slope=slope, intercept=intercept)
 
 
-def _stopping_rules(network: Mnemosyne, encoded: Encoded, store: FrameStore, seed: int) -> StoppingRules:
+def _stopping_rules(network: CrystallizationNetwork, encoded: Encoded, store: FrameStore, seed: int) -> StoppingRules:
     false_accept, false_reject = _STOPPING_RATES
     reject, accept = wald_thresholds(false_accept, false_reject)
     return StoppingRules(
@@ -138,7 +138,7 @@ def _stopping_rules(network: Mnemosyne, encoded: Encoded, store: FrameStore, see
     )
 
 
-def _velocity_threshold(network: Mnemosyne, encoded: Encoded, store: FrameStore, seed: int) -> float:
+def _velocity_threshold(network: CrystallizationNetwork, encoded: Encoded, store: FrameStore, seed: int) -> float:
     """Median velocity at the third observation (or the last there is) of validation people."""
     for observations in range(_VELOCITY_STEP, 0, -1):
         templates = draw_templates(store, observations, seed=seed)

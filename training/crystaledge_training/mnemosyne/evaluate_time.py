@@ -14,9 +14,9 @@ from crystaledge.identity.stopping import Progress, StoppingRule, stopping_rule
 from crystaledge_training.data.frames import FrameStore
 from crystaledge_training.evaluation.templates import draw_templates
 from crystaledge_training.mnemosyne.embed import Encoded, crystallize
-from crystaledge_training.mnemosyne.network import Mnemosyne
 from crystaledge_training.mnemosyne.rollout import movement
 from crystaledge_training.mnemosyne.scoring import Identities, identities_at
+from crystaledge_training.mnemosyne.step import CrystallizationNetwork
 
 _ORDERS = 20
 _ORDER_FRAMES = 5
@@ -72,7 +72,9 @@ class StoppingResult:
     false_accepts: float
 
 
-def measure_order(network: Mnemosyne, encoded: Encoded, store: FrameStore, *, seed: int) -> OrderSpread | None:
+def measure_order(
+    network: CrystallizationNetwork, encoded: Encoded, store: FrameStore, *, seed: int
+) -> OrderSpread | None:
     """Scores of shuffled orders of five frames against a template of five others; None where nobody has ten."""
     people = np.flatnonzero(store.counts >= 2 * _ORDER_FRAMES)
     if not len(people):
@@ -97,7 +99,9 @@ def measure_order(network: Mnemosyne, encoded: Encoded, store: FrameStore, *, se
     )
 
 
-def measure_velocity(network: Mnemosyne, encoded: Encoded, store: FrameStore, *, seed: int) -> tuple[VelocityRow, ...]:
+def measure_velocity(
+    network: CrystallizationNetwork, encoded: Encoded, store: FrameStore, *, seed: int
+) -> tuple[VelocityRow, ...]:
     """Velocity against observation number, over templates of as many frames as at least two people have, up to ten."""
     length = int(np.sort(store.counts)[-2:].min(initial=_LONGEST))
     templates = draw_templates(store, max(length, 1), seed=seed)
@@ -116,7 +120,7 @@ def measure_velocity(network: Mnemosyne, encoded: Encoded, store: FrameStore, *,
 
 
 def measure_stopping(
-    network: Mnemosyne, encoded: Encoded, store: FrameStore, decision: IdentityDecision, *, seed: int
+    network: CrystallizationNetwork, encoded: Encoded, store: FrameStore, decision: IdentityDecision, *, seed: int
 ) -> tuple[StoppingResult, ...]:
     """Both stopping rules and "look at all frames", on genuine and impostor claims."""
     claims = list(_claims(network, encoded, store, decision, seed))
@@ -137,7 +141,7 @@ class _Claim:
 
 
 def _claims(
-    network: Mnemosyne, encoded: Encoded, store: FrameStore, decision: IdentityDecision, seed: int
+    network: CrystallizationNetwork, encoded: Encoded, store: FrameStore, decision: IdentityDecision, seed: int
 ) -> Iterator[_Claim]:
     generator = np.random.default_rng((seed, 0x570F))
     people = np.flatnonzero(store.counts >= 2).tolist()

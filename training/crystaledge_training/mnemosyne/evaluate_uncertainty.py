@@ -18,8 +18,8 @@ from crystaledge.metrics.bootstrap import (
 from crystaledge_training.data.frames import FrameStore
 from crystaledge_training.evaluation.templates import TemplateSet, all_pairs, thin_impostors
 from crystaledge_training.mnemosyne.embed import Encoded, crystallize
-from crystaledge_training.mnemosyne.network import Mnemosyne
 from crystaledge_training.mnemosyne.scoring import Identities, identities_at
+from crystaledge_training.mnemosyne.step import CrystallizationNetwork
 
 _SIZES = (1, 2, 3, 5)
 _RANKED_PAIRS = 20_000
@@ -40,7 +40,7 @@ class UncertaintyResult:
 
 
 def measure_uncertainty(
-    network: Mnemosyne, encoded: Encoded, store: FrameStore, scoring: Scoring, draws: Array, *, seed: int
+    network: CrystallizationNetwork, encoded: Encoded, store: FrameStore, scoring: Scoring, draws: Array, *, seed: int
 ) -> UncertaintyResult:
     """Score mixed-size templates as `scoring` says, and by cosine, which one log-variance for all amounts to."""
     parts = [_templates_of_size(store, size, seed) for size in _SIZES]

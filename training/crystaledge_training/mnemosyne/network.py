@@ -1,13 +1,10 @@
 """Mnemosyne: face identity by repeated observation (43,379 parameters at the default sizes).
 
 A small CNN encodes a face, a quality gate weighs the observation, a GRU cell absorbs it. The
-hidden state, divided by its norm, is the identity. The module itself holds no temporal state: the
-step is a pure function of (face, hidden), which is what makes it exportable.
+hidden state, divided by its norm, is the identity.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,19 +13,7 @@ from torch.nn import functional
 from crystaledge_training.blocks import DepthwiseResidual
 from crystaledge_training.initialisation import initialise
 from crystaledge_training.mnemosyne.config import MnemosyneConfig, QualityGate
-
-
-class Step(NamedTuple):
-    """What one observation gives."""
-
-    hidden: Tensor
-    """The next state, `(B, hidden)`."""
-    velocity: Tensor
-    """Predicted movement of the state at this step, in (0, 1), `(B, 1)`."""
-    log_variance: Tensor
-    """Log of the variance per dimension of the unit-length identity, `(B, 1)`."""
-    quality: Tensor
-    """Weight given to this observation, in (0, 1), `(B, 1)`."""
+from crystaledge_training.mnemosyne.step import CrystallizationNetwork, Step
 
 
 class FaceEncoder(nn.Module):
@@ -45,12 +30,11 @@ class FaceEncoder(nn.Module):
         return functional.relu(self.projection(features.mean(dim=(2, 3))))
 
 
-class Mnemosyne(nn.Module):
-    """The crystallisation step and its parts; see `Step` for shapes and ranges."""
+class Mnemosyne(CrystallizationNetwork):
+    """The published crystallisation step and its parts; see `Step` for shapes and ranges."""
 
     def __init__(self, config: MnemosyneConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         self.encoder = FaceEncoder(config.encoding)
         self.quality = nn.Linear(config.encoding, 1)
         self.cell = nn.GRUCell(config.encoding, config.hidden)
@@ -71,11 +55,12 @@ class Mnemosyne(nn.Module):
         raw_velocity, log_variance = self.convergence(following).split(1, dim=1)
         return Step(following, torch.sigmoid(raw_velocity), log_variance, quality)
 
-    def forward(self, face: Tensor, hidden: Tensor) -> Step:
-        """One step: faces `(B, 3, H, W)` and states `(B, hidden)`, zeros for a new track."""
-        encoding, quality = self.encode(face)
-        return self.absorb(encoding, quality, hidden)
+    def certainty(self, hidden: Tensor) -> Tensor:
+        """The state itself."""
+        return hidden
 
-    def initial_state(self, batch: int) -> Tensor:
-        """Zeros `(batch, hidden)` beside the parameters."""
-        return torch.zeros(batch, self.config.hidden, device=self.convergence.weight.device)
+    @torch.no_grad()
+    def set_log_variance(self, weight: Tensor, bias: float) -> None:
+        """The second row of the convergence head."""
+        self.convergence.weight[1] = weight
+        self.convergence.bias[1] = bias

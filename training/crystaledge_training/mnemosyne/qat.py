@@ -13,7 +13,7 @@ from crystaledge.system import System
 from crystaledge_training.checkpoint import Checkpoint, read_checkpoint
 from crystaledge_training.data.frames import load_frames
 from crystaledge_training.lightning_checkpoint import SafetensorsCheckpointIO
-from crystaledge_training.mnemosyne.load import mnemosyne_from_checkpoint
+from crystaledge_training.mnemosyne.load import published_from_checkpoint
 from crystaledge_training.mnemosyne.qat_config import QatConfig
 from crystaledge_training.mnemosyne.qat_module import QatModule, summary
 from crystaledge_training.mnemosyne.qat_tracks import with_mirrors
@@ -75,7 +75,8 @@ def train_int8(request: QatRequest) -> QatResult:
     """
     config = request.config
     checkpoint = read_checkpoint(request.checkpoint)
-    teacher, spec = mnemosyne_from_checkpoint(checkpoint), checkpoint.record.preprocessing
+    teacher = published_from_checkpoint(checkpoint, purpose="Quantization-aware training")
+    spec = checkpoint.record.preprocessing
     training, held_out = split_by_identity(request.people, held_out=config.held_out, seed=config.seed)
     folder = _claim(request, checkpoint)
     store = with_mirrors(load_frames(training, spec))

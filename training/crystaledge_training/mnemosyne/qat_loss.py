@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from crystaledge_training.mnemosyne.network import Step
 from crystaledge_training.mnemosyne.qat_config import QatConfig
+from crystaledge_training.mnemosyne.step import Step
 
 _TINY = 1e-9
 _GOAL_MEAN = 1e-3

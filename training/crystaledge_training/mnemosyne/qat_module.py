@@ -16,11 +16,12 @@ from crystaledge.preprocessing.preprocessor import normalisation_table
 from crystaledge.preprocessing.spec import Preprocessing
 from crystaledge_training.data.frames import FrameStore
 from crystaledge_training.mnemosyne.embed import Encoded, crystallize, encode_frames
-from crystaledge_training.mnemosyne.network import Mnemosyne, Step
+from crystaledge_training.mnemosyne.network import Mnemosyne
 from crystaledge_training.mnemosyne.qat_config import QatConfig
 from crystaledge_training.mnemosyne.qat_loss import Loss, distance, distance_to_goal
 from crystaledge_training.mnemosyne.qat_student import agreement, make_student, repeated_rows
 from crystaledge_training.mnemosyne.qat_tracks import TrackBatch
+from crystaledge_training.mnemosyne.step import Step
 from crystaledge_training.quantization.artifact import ClosedLoopValidation
 from crystaledge_training.quantization.fake_quant import float_parameters
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from crystaledge.metrics.bootstrap import Estimate
 from crystaledge_training.evaluation.plots import line_plot
-from crystaledge_training.mnemosyne.evaluate import Evaluation, ObservationsResult
+from crystaledge_training.mnemosyne.evaluate import Evaluation
+from crystaledge_training.mnemosyne.evaluate_accuracy import ObservationsResult
 from crystaledge_training.mnemosyne.evaluate_uncertainty import UncertaintyResult
 
 METRIC_NAMES = ("auc", "eer", "tar@far=0.1", "tar@far=0.01", "tar@far=0.001", "recall@1", "r_precision", "map@r")
@@ -17,15 +18,18 @@ def markdown(evaluation: Evaluation, *, title: str) -> str:
         "",
         f"{evaluation.people} people, {evaluation.images} images. Intervals: 95 %, {evaluation.resamples} resamples of "
         f"people (seed {evaluation.seed}). Templates of N images against templates of N other images; every method "
-        "sees the same pairs of the same encodings.",
+        "sees the same pairs of the same encodings. Bad observations are out of focus, far away, dark, half covered, "
+        "or of somebody else.",
     ]
     for result in evaluation.accuracy:
         lines += ["", *_accuracy(result)]
     lines += ["", *_uncertainty(evaluation.uncertainty, "## Is the uncertainty used?")]
-    share = f"{evaluation.degraded_share:.0%} of the frames spoilt (out of focus, dark, noisy or covered)"
-    for result in evaluation.degraded_accuracy:
-        lines += ["", *_accuracy(result, f", {share}")]
-    lines += ["", *_uncertainty(evaluation.degraded_uncertainty, f"## Is the uncertainty used? {share}")]
+    for degraded in evaluation.degraded:
+        protocol = degraded.protocol
+        for result in degraded.accuracy:
+            lines += ["", *_accuracy(result, f", {protocol.share:.0%} bad at severity {protocol.severity}")]
+    spoilt = f"{evaluation.spoilt_share:.0%} of the frames spoilt (out of focus, dark, noisy or covered)"
+    lines += ["", *_uncertainty(evaluation.spoilt_uncertainty, f"## Is the uncertainty used? {spoilt}")]
     lines += ["", *_order(evaluation), "", *_velocity(evaluation)]
     lines += ["", *_stopping(evaluation), ""]
     return "\n".join(lines)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from crystaledge_training.mnemosyne.network import Mnemosyne
+from crystaledge_training.mnemosyne.step import CrystallizationNetwork
 
 
 class Trajectory(NamedTuple):
@@ -27,7 +27,7 @@ class Trajectory(NamedTuple):
     """bool `(T, S)`: a frame was there."""
 
 
-def roll_out(network: Mnemosyne, frames: Tensor, valid: Tensor) -> Trajectory:
+def roll_out(network: CrystallizationNetwork, frames: Tensor, valid: Tensor) -> Trajectory:
     """Run the step over sequences from the zero state.
 
     Args:
@@ -42,7 +42,7 @@ def roll_out(network: Mnemosyne, frames: Tensor, valid: Tensor) -> Trajectory:
     return absorb_all(network, encoding, quality, valid)
 
 
-def absorb_all(network: Mnemosyne, encoding: Tensor, quality: Tensor, valid: Tensor) -> Trajectory:
+def absorb_all(network: CrystallizationNetwork, encoding: Tensor, quality: Tensor, valid: Tensor) -> Trajectory:
     """The recurrent half of `roll_out`, on encodings `(T, S, encoding)` and qualities `(T, S, 1)`."""
     hidden = network.initial_state(valid.shape[1])
     states, velocities, log_variances = [], [], []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import lightning as L
@@ -15,49 +14,23 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from crystaledge.jsonio import dumps
 from crystaledge.sources.identities import Catalogue, split_by_identity
-from crystaledge.system import System
-from crystaledge_training.checkpoint import SCHEMA_VERSION, CheckpointRecord, TrainingProvenance, write_checkpoint
 from crystaledge_training.data.frames import FrameStore, load_frames, require_pairs
 from crystaledge_training.data.sequences import EpochOfFrames, EpochOfSequences, SequenceBatch
 from crystaledge_training.lightning_checkpoint import SafetensorsCheckpointIO
-from crystaledge_training.mnemosyne.decision import calibrate_decision, require_calibration
+from crystaledge_training.mnemosyne.decision import require_calibration
+from crystaledge_training.mnemosyne.finish import Origin, finish
+from crystaledge_training.mnemosyne.make_network import make_network
 from crystaledge_training.mnemosyne.module import VALIDATION_METRIC, MnemosyneModule, TrainConfig
-from crystaledge_training.mnemosyne.network import Mnemosyne
-from crystaledge_training.mnemosyne.uncertainty import fit_log_variance
+from crystaledge_training.mnemosyne.run import BEST, RunRequest, TrainResult
 from crystaledge_training.run_folder import RunFolder, claim_folder, people_sha256
 from crystaledge_training.trainer import LAST, BestEpoch, epochs_done, trainer_in
 
-BEST = "best.safetensors"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainRequest:
-    """What to train on and where to put it."""
+class TrainRequest(RunRequest):
+    """A run of the published network."""
 
-    people: Catalogue
-    data_description: str
-    data_licence: str
-    out: Path
     config: TrainConfig = TrainConfig()
-    stop_after: int | None = None
-    """Stop when so many epochs are done; the schedule is still that of `config.epochs`."""
-    progress: bool = True
-    """Show a progress bar; else a line an epoch goes to `say`."""
-    say: Callable[[str], None] = lambda line: None
-    force: bool = False
-    """Remove whatever is at `out` and start again."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainResult:
-    """What a run left behind."""
-
-    checkpoint: Path
-    best_epoch: int
-    """-1 while only the encoder has been trained; there is no checkpoint then."""
-    epochs_done: int
-    validation_auc: float
-    training_seconds: float
 
 
 class SequenceData(L.LightningDataModule):
@@ -166,34 +139,21 @@ def _finish(
     config = request.config
     if not best.path.exists():
         return TrainResult(request.out / BEST, best.epoch, epochs_done, best.best, best.seconds)
-    weights = SafetensorsCheckpointIO().load_checkpoint(best.path)["network"]
-    network = Mnemosyne(config.network)
-    network.load_state_dict(weights)
+    network = make_network(config.network)
+    network.load_state_dict(SafetensorsCheckpointIO().load_checkpoint(best.path)["network"])
     store = load_frames(training, config.preprocessing, limit_per_person=config.images_per_person)
-    scoring = fit_log_variance(network, store, validation, config.preprocessing, seed=config.seed)
     best.state_dict()
-    provenance = TrainingProvenance(
-        package_version=version("crystaledge"),
-        torch_version=torch.__version__,
+    origin = Origin(
+        data=request.data_description,
+        licence=request.data_licence,
+        outside_data="none",
+        people_trained=len(training.identities),
         seed=config.seed,
         epochs=epochs_done,
         best_epoch=best.epoch,
-        training_seconds=round(best.seconds, 1),
-        data=request.data_description,
-        outside_data="none",
-        people_trained=len(training.identities),
-        people_validated=len(validation.names),
-        licence=request.data_licence,
-    )
-    record = CheckpointRecord(
-        schema_version=SCHEMA_VERSION,
-        system=System.MNEMOSYNE,
-        network=config.network,
-        preprocessing=config.preprocessing,
-        decision=calibrate_decision(network, validation, config.preprocessing, scoring, seed=config.seed + 1),
-        provenance=provenance,
+        training_seconds=best.seconds,
         validation=((VALIDATION_METRIC, best.best),),
     )
     path = request.out / BEST
-    write_checkpoint(path, record, network.state_dict())
+    finish(path, network, store, validation, config.preprocessing, origin)
     return TrainResult(path, best.epoch, epochs_done, best.best, best.seconds)

@@ -1,4 +1,4 @@
-"""Fits the log-variance of a trained network: the identities stay as they are, 65 numbers are learnt.
+"""Fits the log-variance of a trained network: the identities stay as they are, a few numbers are learnt.
 
 Probabilistic Face Embeddings (Shi and Jain, 2019) fix the embedding as well while its uncertainty is
 learnt: trained together, the variance would be excused for what the embedding should mend.
@@ -20,7 +20,7 @@ from crystaledge_training.data.augment import degrade
 from crystaledge_training.data.frames import FrameStore
 from crystaledge_training.evaluation.templates import cut_mixed_templates
 from crystaledge_training.mnemosyne.embed import crystallize, encode_frames
-from crystaledge_training.mnemosyne.network import Mnemosyne
+from crystaledge_training.mnemosyne.step import CrystallizationNetwork
 
 SIZES = (1, 2, 3, 5)
 DEGRADED_SHARE = 0.4
@@ -35,12 +35,14 @@ class States:
 
     hidden: Tensor
     """`(M, hidden)`."""
+    certainty: Tensor
+    """`(M, F)`: what the network lets the log-variance depend on."""
     person: Tensor
     """`(M,)`."""
 
 
 def fit_log_variance(
-    network: Mnemosyne, training: FrameStore, validation: FrameStore, spec: Preprocessing, *, seed: int
+    network: CrystallizationNetwork, training: FrameStore, validation: FrameStore, spec: Preprocessing, *, seed: int
 ) -> Scoring:
     """Learn the log-variance row of the convergence head, put it into the network, and return the fitted score.
 
@@ -51,11 +53,10 @@ def fit_log_variance(
     learnt = states_of(network, training, spec, seed=seed)
     unseen = states_of(network, validation, spec, seed=seed)
     weight = _learn(learnt, seed)
-    centre = float((unseen.hidden @ weight).mean())
-    kept, level, scoring = _calibrate(unseen, unseen.hidden @ weight - centre, seed)
-    with torch.no_grad():
-        network.convergence.weight[1] = weight * kept
-        network.convergence.bias[1] = level - centre * kept
+    varying = unseen.certainty @ weight
+    centre = float(varying.mean())
+    kept, level, scoring = _calibrate(unseen, varying - centre, seed)
+    network.set_log_variance(weight * kept, level - centre * kept)
     return scoring
 
 
@@ -69,7 +70,7 @@ def likelihood_ratio(
     return -0.5 * (dimensions * (determinant / (total_a * total_b)).log() + distance)
 
 
-def states_of(network: Mnemosyne, store: FrameStore, spec: Preprocessing, *, seed: int) -> States:
+def states_of(network: CrystallizationNetwork, store: FrameStore, spec: Preprocessing, *, seed: int) -> States:
     """States of templates of mixed sizes, every other one from frames of which some are spoilt.
 
     No two templates share a frame, so that no genuine pair is a photograph compared with itself.
@@ -82,7 +83,10 @@ def states_of(network: Mnemosyne, store: FrameStore, spec: Preprocessing, *, see
             if len(templates.person) > first:
                 hidden.append(crystallize(network, encoded, templates.rows[first::2]).hidden[-1])
                 person.append(torch.from_numpy(templates.person[first::2]))
-    return States(torch.cat(hidden), torch.cat(person))
+    states = torch.cat(hidden)
+    with torch.no_grad():
+        certainty = network.certainty(states.to(network.device)).cpu()
+    return States(states, certainty, torch.cat(person))
 
 
 def cllr(score: Tensor, genuine: Tensor, impostor: Tensor) -> Tensor:
@@ -94,14 +98,14 @@ def cllr(score: Tensor, genuine: Tensor, impostor: Tensor) -> Tensor:
 
 
 def _learn(states: States, seed: int) -> Tensor:
-    length = states.hidden.shape[1]
-    start = unit_vector_scoring(length)
+    start = unit_vector_scoring(states.hidden.shape[1])
     between, dimensions = torch.tensor(start.between_variance), torch.tensor(start.effective_dimensions)
-    weight, bias = torch.zeros(length, requires_grad=True), torch.tensor(-4.0, requires_grad=True)
+    weight = torch.zeros(states.certainty.shape[1], requires_grad=True)
+    bias = torch.tensor(-4.0, requires_grad=True)
     optimizer = torch.optim.Adam([weight, bias], lr=_LEARN_RATE, weight_decay=_WEIGHT_DECAY)
-    for hidden, person in _batches(states.hidden, states.person, _LEARN_STEPS, seed):
-        log_variance = hidden @ weight + bias
-        _descend(optimizer, hidden, person, log_variance, between, dimensions)
+    for chosen in _batches(len(states.person), _LEARN_STEPS, seed):
+        log_variance = states.certainty[chosen] @ weight + bias
+        _descend(optimizer, states.hidden[chosen], states.person[chosen], log_variance, between, dimensions)
     return weight.detach()
 
 
@@ -112,10 +116,10 @@ def _calibrate(states: States, varying: Tensor, seed: int) -> tuple[float, float
     log_between = torch.tensor(math.log(0.5 / length), requires_grad=True)
     log_dimensions = torch.tensor(math.log(length), requires_grad=True)
     optimizer = torch.optim.Adam([kept, level, log_between, log_dimensions], lr=_CALIBRATE_RATE)
-    joined = torch.cat([states.hidden, varying[:, None]], dim=1)
-    for rows, person in _batches(joined, states.person, _CALIBRATE_STEPS, seed):
-        log_variance = rows[:, -1] * kept + level
-        _descend(optimizer, rows[:, :-1], person, log_variance, log_between.exp(), log_dimensions.exp())
+    for chosen in _batches(len(states.person), _CALIBRATE_STEPS, seed):
+        hidden, person = states.hidden[chosen], states.person[chosen]
+        log_variance = varying[chosen] * kept + level
+        _descend(optimizer, hidden, person, log_variance, log_between.exp(), log_dimensions.exp())
     scoring = Scoring(
         kind=MatchScore.LIKELIHOOD_RATIO,
         between_variance=log_between.exp().item(),
@@ -124,11 +128,10 @@ def _calibrate(states: States, varying: Tensor, seed: int) -> tuple[float, float
     return kept.item(), level.item(), scoring
 
 
-def _batches(rows: Tensor, person: Tensor, steps: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(count: int, steps: int, seed: int) -> Iterator[Tensor]:
     generator = torch.Generator().manual_seed(seed)
     for _ in range(steps):
-        chosen = torch.randperm(len(rows), generator=generator)[:_BATCH]
-        yield rows[chosen], person[chosen]
+        yield torch.randperm(count, generator=generator)[:_BATCH]
 
 
 def _descend(
