@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from crystaledge.engine.onnxruntime_engine import OnnxRuntimeEngine
 from crystaledge.manifest.model import GraphSpec, ParitySummary
-from crystaledge_calibration.drift import drift, worst_of
+from crystaledge_calibration.drift import Drift, drift, worst_of
 from crystaledge_calibration.rollout import roll_out, roll_out_engine
 from crystaledge_export.description import StepDescription
 from crystaledge_export.errors import GuardError
 
 ROLLOUT_STEPS = 16
 TOLERANCE = 5e-5
+"""Of a tensor's largest magnitude, or of 1 where that is smaller."""
 _STANDARD_DOMAINS = ("", "ai.onnx")
 
 Array = NDArray[np.float32]
@@ -92,6 +93,15 @@ def _guard_tensor(side: str, value: onnx.ValueInfoProto, row_shape: tuple[int, .
         raise GuardError(msg)
 
 
+def in_own_units(reference: Mapping[str, Array], drifts: tuple[Drift, ...]) -> tuple[Drift, ...]:
+    """Drift of each tensor over the largest magnitude that it has in the reference, where that is above 1.
+
+    float32 has seven digits: features in the tens differ in the fifth place after the point without any fault.
+    """
+    largest = {name: max(1.0, float(np.abs(tensor).max(initial=0.0))) for name, tensor in reference.items()}
+    return tuple(Drift(d.tensor, d.max_abs / largest[d.tensor], d.mean_abs / largest[d.tensor]) for d in drifts)
+
+
 def guard_parity(engine: OnnxRuntimeEngine, description: StepDescription) -> ParitySummary:
     """Refuse a graph that differs from torch in a closed-loop rollout at batch 1, 2 or the largest."""
     batches = tuple(sorted({1, 2, description.batch.max}))
@@ -100,7 +110,7 @@ def guard_parity(engine: OnnxRuntimeEngine, description: StepDescription) -> Par
     for batch in batches:
         observations = description.example(steps, batch)
         reference = torch_rollout(description, engine.graph, observations)
-        worst = worst_of(drift(reference, roll_out_engine(engine, observations)))
+        worst = worst_of(in_own_units(reference, drift(reference, roll_out_engine(engine, observations))))
         if not worst.worst <= TOLERANCE:
             step = int(np.argmax(worst.max_abs > TOLERANCE)) + 1
             msg = (

@@ -10,14 +10,13 @@ from crystaledge.commands.parsers import choice, positive, size_hw, system
 from crystaledge.engine.trt.flavour import Flavour
 from crystaledge.engine.trt.precision import BuiltPrecision
 from crystaledge_export.triton.backend import TritonBackend
+from crystaledge_training.commands.choose_checkpoint import add_checkpoint_options
 
 
 def _configure_export(parser: ArgumentParser) -> None:
     parser.add_argument("system", type=system, metavar="SYSTEM", help="such as mnemosyne")
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="folder to write")
-    parser.add_argument(
-        "--checkpoint", type=Path, metavar="FILE", help="checkpoint that `train` wrote (default: the embedded weights)"
-    )
+    add_checkpoint_options(parser)
     parser.add_argument(
         "--trained",
         type=Path,

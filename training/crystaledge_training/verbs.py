@@ -8,6 +8,7 @@ from pathlib import Path
 from crystaledge.cli.verb import Verb
 from crystaledge.commands.parsers import choice, integer, positive, seed, share, size_hw, system, threads
 from crystaledge_training.anomaly.backbone_kind import BackboneKind
+from crystaledge_training.commands.choose_checkpoint import add_checkpoint_options
 from crystaledge_training.data.annotated import Split
 from crystaledge_training.mnemosyne.config import Variant
 from crystaledge_training.student_teacher.config import StudentKind
@@ -118,7 +119,7 @@ def _configure_train(parser: ArgumentParser) -> None:
 
 def _configure_evaluate(parser: ArgumentParser) -> None:
     parser.add_argument("system", type=system, metavar="SYSTEM", help="such as mnemosyne")
-    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="checkpoint (default: the embedded weights)")
+    add_checkpoint_options(parser)
     parser.add_argument(
         "--data",
         type=Path,

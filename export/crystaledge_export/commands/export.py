@@ -10,13 +10,15 @@ from crystaledge.files import refuse_existing
 from crystaledge.manifest.model import MANIFEST_NAME
 from crystaledge_export.export import SYSTEMS, ExportedGraph, TrainedFile, export_checkpoint
 from crystaledge_training.checkpoint import Checkpoint, read_checkpoint
-from crystaledge_training.weights import embedded_checkpoint, embedded_trained
+from crystaledge_training.commands.choose_checkpoint import chosen_checkpoint
+from crystaledge_training.mnemosyne.config import Variant
+from crystaledge_training.weights import embedded_trained
 
 
 def run(arguments: Namespace) -> Outcome:
     """Export a checkpoint; see the verb's help."""
     refuse_existing(arguments.out, force=arguments.force, marker=MANIFEST_NAME)
-    path = arguments.checkpoint or embedded_checkpoint(arguments.system)
+    path = chosen_checkpoint(arguments)
     checkpoint = read_checkpoint(path)
     if checkpoint.record.system is not arguments.system:
         msg = f"{path} is a checkpoint of {checkpoint.record.system.value}, not of {arguments.system.value}."
@@ -59,7 +61,8 @@ def _sentence(exported: ExportedGraph) -> str:
 
 def _trained(arguments: Namespace) -> TrainedFile | None:
     """`--trained`, or what is embedded beside the embedded weights."""
-    path = arguments.trained or (embedded_trained(arguments.system) if arguments.checkpoint is None else None)
+    embedded = arguments.checkpoint is None and arguments.variant in (None, Variant.PUBLISHED)
+    path = arguments.trained or (embedded_trained(arguments.system) if embedded else None)
     if path is None:
         return None
     try:

@@ -133,6 +133,7 @@ class ParitySummary:
     steps: Annotated[int, Bounds(1)]
     batches: tuple[Annotated[int, Bounds(1)], ...]
     max_abs_error: Annotated[float, Bounds(0.0)]
+    """Of any tensor, over the largest magnitude of that tensor where it is above 1."""
     tolerance: Annotated[float, Bounds(0.0)]
 
 

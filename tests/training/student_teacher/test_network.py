@@ -150,7 +150,7 @@ class TestDistance:
         for image in range(2):
             large = cv2.resize(coarse[image, 0], (12, 8), interpolation=cv2.INTER_LINEAR)
             both = 2.0 * fine[image, 0], 5.0 * large
-            expected = both[0] * both[1] if combination is Combination.PRODUCT else both[0] + both[1]
+            expected = np.sqrt(both[0] * both[1]) if combination is Combination.PRODUCT else both[0] + both[1]
             np.testing.assert_allclose(found[image, 0], expected, rtol=1e-4)
 
     def test_is_at_least_zero(self, pair: StudentTeacher) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from crystaledge.errors import DataError
 from crystaledge.files import folder_atomic, refuse_existing
 from crystaledge_training.checkpoint import Checkpoint, read_checkpoint
-from crystaledge_training.weights import embedded_checkpoint
+from crystaledge_training.commands.choose_checkpoint import chosen_checkpoint
 
 REPORT = "report.json"
 
@@ -26,7 +26,7 @@ def decided_checkpoint(arguments: Namespace) -> Checkpoint:
     """
     if arguments.out is not None:
         refuse_existing(arguments.out, force=arguments.force, marker=REPORT)
-    checkpoint = read_checkpoint(arguments.checkpoint or embedded_checkpoint(arguments.system))
+    checkpoint = read_checkpoint(chosen_checkpoint(arguments))
     if checkpoint.record.decision is None:
         msg = "The checkpoint carries no decision parameters; finish its training run first."
         raise DataError(msg)

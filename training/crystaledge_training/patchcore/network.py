@@ -42,9 +42,14 @@ class PatchFeatures(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """`(B, 3, H, W)` to `(B, D, h, w)`."""
         levels = [self.pool(level) for level in self.backbone(image)]
-        cells = levels[0].shape[-2:]
-        wide = [functional.interpolate(level, size=cells, mode="bilinear") for level in levels[1:]]
+        wide = [_enlarged(level, levels[0]) for level in levels[1:]]
         return torch.cat([levels[0], *wide], dim=1)
+
+
+def _enlarged(level: Tensor, finest: Tensor) -> Tensor:
+    """A level at the cells of the finest one; by factors, which are constants of a graph, where sizes are computed."""
+    (height, width), (high, wide) = finest.shape[-2:], level.shape[-2:]
+    return functional.interpolate(level, scale_factor=(height / high, width / wide), mode="bilinear")
 
 
 class NearestDistance(nn.Module):
@@ -55,24 +60,31 @@ class NearestDistance(nn.Module):
     """
 
     weight: Tensor
-    """`(M, D, 1, 1)`: rows of the memory."""
+    """`(M, D, 1, 1)`: rows of the memory, about its middle."""
     bias: Tensor
     """`(M,)`: minus half their squared lengths."""
+    centre: Tensor
+    """`(D, 1, 1)`: the middle. Distances are the same about any point; about this one squares are small, so that
+    float16 and the difference of squares bear them."""
 
     def __init__(self, rows: int, dims: int) -> None:
         super().__init__()
         self.register_buffer("weight", torch.zeros(rows, dims, 1, 1), persistent=False)
         self.register_buffer("bias", torch.zeros(rows), persistent=False)
+        self.register_buffer("centre", torch.zeros(dims, 1, 1), persistent=False)
 
     def remember(self, bank: Tensor) -> None:
         """Search among the rows of `bank`, float32 `(M, D)`."""
-        self.weight.copy_(bank[:, :, None, None])
-        self.bias.copy_(-0.5 * bank.square().sum(dim=1))
+        middle = bank.mean(dim=0)
+        self.centre.copy_(middle[:, None, None])
+        self.weight.copy_((bank - middle)[:, :, None, None])
+        self.bias.copy_(-0.5 * (bank - middle).square().sum(dim=1))
 
     def forward(self, features: Tensor) -> Tensor:
         """`(B, D, h, w)` to `(B, 1, h, w)`."""
-        nearness = functional.conv2d(features, self.weight, self.bias).amax(dim=1, keepdim=True)
-        length = features.square().sum(dim=1, keepdim=True)
+        centred = features - self.centre
+        nearness = functional.conv2d(centred, self.weight, self.bias).amax(dim=1, keepdim=True)
+        length = centred.square().sum(dim=1, keepdim=True)
         return (length - 2.0 * nearness).clamp_min(0.0).sqrt()
 
 

@@ -34,7 +34,7 @@ class Combination(Enum):
     """How the levels' maps become one."""
 
     PRODUCT = "product"
-    """Anomalous where all levels disagree (STFPM, section 3.3)."""
+    """Anomalous where all levels disagree (STFPM, section 3.3); its root, so that 1 stays usual and ranges small."""
     SUM = "sum"
     """Anomalous where any level disagrees."""
 
@@ -47,7 +47,7 @@ class StudentTeacherConfig:
     imitated: tuple[int, ...] = (8, 16)
     """Strides of the teacher's levels that the student imitates, finest first.
 
-    PatchCore's levels too: at stride 4 a student sees pores and threads of every normal part, and no more defects.
+    PatchCore's levels too. Stride 4 besides finds smaller defects, and takes fine structure such as threads for some.
     """
     student: StudentKind = StudentKind.LIGHT
     width: Annotated[int, Bounds(1, 8)] = 2

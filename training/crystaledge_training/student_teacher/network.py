@@ -73,6 +73,8 @@ class StudentTeacher(nn.Module):
             large = functional.interpolate(level, size=finest.shape[2:], mode="bilinear", align_corners=False)
             scaled = large * self.level_scale[row]
             total = total * scaled if self.config.combination is Combination.PRODUCT else total + scaled
+        if self.config.combination is Combination.PRODUCT:
+            total = total.pow(1.0 / len(self.level_scale))
         return (total,)
 
 

@@ -1,4 +1,7 @@
-"""Trained weights that ship with the package; SYSTEM.MODEL_CARD.md beside them names data and terms."""
+"""Trained weights that ship with the package; NAME.MODEL_CARD.md beside them names data and terms.
+
+NAME is the system's, or SYSTEM.VARIANT for a network beside the published one.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,20 @@ from crystaledge.errors import UsageError
 from crystaledge.system import System
 
 
-def embedded_checkpoint(system: System) -> Path:
+def embedded_checkpoint(system: System, variant: str | None = None) -> Path:
     """Path of the embedded checkpoint of a system.
+
+    Args:
+        variant: another network than the published one, such as wide.
 
     Raises:
         UsageError: none ships for it: what is normal, say, is for the user's own images to tell.
     """
-    path = Path(__file__).parent / f"{system.value}.safetensors"
+    name = system.value if variant is None else f"{system.value}.{variant}"
+    path = Path(__file__).parent / f"{name}.safetensors"
     if not path.is_file():
-        msg = f"No weights of {system.value} ship with the package; train it, and give --checkpoint FILE."
+        what = system.value if variant is None else f"{system.value}, variant {variant},"
+        msg = f"No weights of {what} ship with the package; train it, and give --checkpoint FILE."
         raise UsageError(msg)
     return path
 
