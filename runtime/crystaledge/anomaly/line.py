@@ -68,8 +68,15 @@ class StillPicture:
         self._held = HeldImage(size_hw, octaves=1, table=table, noise=NoiseConfig())
 
     def changed(self, image: NDArray[np.uint8]) -> bool:
-        """Whether any block of uint8 `(h, w, 3)` differs from what is held; takes over those that do."""
-        return bool(self._held.take(image, refresh=False).blocks.any())
+        """Whether any block of uint8 `(h, w, 3)` differs from what is held; the whole picture is taken over then.
+
+        Were only those blocks taken over, the rest would keep what lay below the threshold, which sinks while a line
+        stands still, and a picture would be looked at twice.
+        """
+        changed = bool(self._held.take(image, refresh=False).blocks.any())
+        if changed:
+            self._held.take(image, refresh=True)
+        return changed
 
     @property
     def tensor(self) -> NDArray[np.float32]:

@@ -25,7 +25,7 @@ class PatchCoreConfig:
     neighbourhood: Annotated[int, Bounds(1, 15)] = 1
     """Side, in cells, of the mean that each level's features are taken over (PatchCore, eq. 2); odd.
 
-    The paper has 3, which blurs thin defects away here (image AUROC, maps not smoothed: of MVTec's screws 0.945 at 1 and
+    The paper has 3, which blurs thin defects away here (image AUROC without smoothing: of MVTec's screws 0.945 at 1 and
     0.850 at 3; of DeepPCB at 512 px 0.790 and 0.591), so the map is smoothed instead, and less.
     """
     bank_rows: Annotated[int, Bounds(1, 1_000_000)] = 1
