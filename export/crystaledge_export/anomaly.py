@@ -69,6 +69,7 @@ def decision_lines(checkpoint: Checkpoint) -> list[str]:
         f"Calibrated on {decision.calibrated_on}: {decision.held_out} normal images that trained nothing. Anomalous "
         f"from a raw score of {decision.threshold:.4g}, chosen for a false-alarm rate of "
         f"{decision.false_alarm_rate:.3g}; so few images leave the true rate between {low:.3g} and {high:.3g} (95 %).",
+        *([f"{decision.left_out} more were left out: they scored like defects."] if decision.left_out else []),
         f"Normal images score {decision.centre:.4g} in the middle, with a deviation of {decision.spread:.3g}.",
         *(f"- {name}: {value:.4f}" for name, value in checkpoint.record.validation),
     ]

@@ -40,6 +40,8 @@ class AnomalyDecision:
     """
     held_out: Count
     """Normal images that the threshold was chosen on; none of them trained."""
+    left_out: Count = 0
+    """Held-out images whose scores lay so far above the others that they were taken for defects; not in `held_out`."""
     region_threshold: Score
     """Distance from which a cell of the map belongs to an anomalous region."""
     blur_cells: Annotated[float, Bounds(0.0, 64.0)]

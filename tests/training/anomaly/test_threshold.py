@@ -7,14 +7,14 @@ import pytest
 
 from crystaledge.anomaly.scoring import Scoring
 from crystaledge.errors import DataError
-from crystaledge_training.anomaly.threshold import choose_decision, order_of, realised_interval
+from crystaledge_training.anomaly.threshold import choose_decision, order_of, realised_interval, within_fence
 
 SCORING = Scoring(blur_cells=1.5)
 
 
 def scores(count: int, seed: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """Skewed, as distances are."""
-    return np.random.default_rng(seed).gamma(3.0, 1.0, count).astype(np.float32)
+    """A little skewed, as largest distances are: one in three thousand lies beyond the fence."""
+    return np.random.default_rng(seed).gamma(9.0, 1.0, count).astype(np.float32)
 
 
 @pytest.mark.parametrize(("count", "rate"), [(60, 0.05), (200, 0.01), (19, 0.05)])
@@ -56,6 +56,23 @@ def test_held_out_images_are_normal_at_the_smallest_rate() -> None:
     assert decision.held_out == 50
     assert decision.centre == pytest.approx(float(np.median(held_out)))
     assert decision.blur_cells == 1.5
+
+
+def test_defects_among_the_held_out_images_do_not_lift_the_threshold() -> None:
+    clean = np.random.default_rng(3).normal(10.0, 1.0, 60).astype(np.float32)
+    spoilt = np.concatenate([clean, [30.0, 41.0, 55.0]]).astype(np.float32)
+    told, fooled = (
+        choose_decision(rows, rows, SCORING, false_alarm_rate=0.01, calibrated_on="test") for rows in (clean, spoilt)
+    )
+    assert fooled.threshold == told.threshold
+    assert (told.left_out, fooled.left_out) == (0, 3)
+    assert fooled.held_out == told.held_out == 60
+
+
+def test_few_or_equal_images_are_never_left_out() -> None:
+    assert within_fence(np.array([1.0, 1.0, 1.0, 99.0], np.float32)).all()
+    assert within_fence(np.full(20, 2.0, np.float32)).all()
+    assert 0.0 <= 1.0 - within_fence(np.random.default_rng(0).normal(size=10_000).astype(np.float32)).mean() < 1e-4
 
 
 def test_equal_scores_have_a_spread() -> None:

@@ -51,7 +51,8 @@ def _threshold(evaluation: AnomalyEvaluation) -> list[str]:
     return [
         "## At the threshold",
         "",
-        f"Chosen before, for a false-alarm rate of {decision.false_alarm_rate:g}, on {decision.calibrated_on}.",
+        f"Chosen before, for a false-alarm rate of {decision.false_alarm_rate:g}, on {decision.calibrated_on}"
+        + (f", {decision.left_out} of them left out as likely defects." if decision.left_out else "."),
         "",
         "| | value |",
         "|---|---|",

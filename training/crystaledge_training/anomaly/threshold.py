@@ -14,6 +14,9 @@ from crystaledge.errors import DataError
 
 _COVERAGE = 0.95
 _SMALLEST_SPREAD = 1e-6
+_FENCE = 3.0
+"""Interquartile ranges above the upper quartile, from where a score is far out (Tukey, 1977)."""
+_FEWEST_TO_FENCE = 8
 
 
 def choose_decision(
@@ -25,6 +28,9 @@ def choose_decision(
     calibrated_on: str,
 ) -> AnomalyDecision:
     """The decision that keeps false alarms at `false_alarm_rate`, as far as so many held-out images can tell.
+
+    A defect among the held-out images would lift the threshold above all defects, so scores that lie far out are left
+    out, and counted; the interval holds for images that are like the others.
 
     Args:
         scores: `(n,)`, n at least 1: raw scores of normal images that nothing else was fitted to.
@@ -38,6 +44,9 @@ def choose_decision(
     if not len(scores) or not (np.isfinite(scores).all() and np.isfinite(peaks).all()):
         msg = f"{len(scores)} held-out normal images with finite scores are needed, at least one; check the images."
         raise DataError(msg)
+    everyone = len(scores)
+    like_others = within_fence(scores)
+    scores, peaks = scores[like_others], peaks[like_others]
     rank = order_of(len(scores), false_alarm_rate)
     return AnomalyDecision(
         threshold=_just_above(scores, rank),
@@ -46,12 +55,21 @@ def choose_decision(
         false_alarm_rate=false_alarm_rate,
         false_alarm_interval=realised_interval(len(scores), rank),
         held_out=len(scores),
+        left_out=everyone - len(scores),
         region_threshold=_just_above(peaks, rank),
         blur_cells=scoring.blur_cells,
         neighbours=scoring.neighbours,
         rerank=scoring.rerank,
         calibrated_on=calibrated_on,
     )
+
+
+def within_fence(scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which scores are not far above the others; all of them where there are too few to tell."""
+    if len(scores) < _FEWEST_TO_FENCE:
+        return np.ones(len(scores), bool)
+    lower, upper = np.quantile(scores, [0.25, 0.75])
+    return np.asarray(scores <= upper + _FENCE * (upper - lower), bool)
 
 
 def order_of(count: int, false_alarm_rate: float) -> int:

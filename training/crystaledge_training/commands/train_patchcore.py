@@ -58,7 +58,8 @@ def _outcome(result: PatchCoreTrainResult) -> Outcome:
     text = (
         f"{result.checkpoint}: {result.bank_rows} of {result.patches} patches remembered; threshold "
         f"{decision.threshold:.4g} from {decision.held_out} held-out images, which leave the false-alarm rate between "
-        f"{low:.3f} and {high:.3f} (asked: {decision.false_alarm_rate:g}); {result.training_seconds / 60:.1f} min"
+        f"{low:.3f} and {high:.3f} (asked: {decision.false_alarm_rate:g}), {decision.left_out} likely defects left "
+        f"out; {result.training_seconds / 60:.1f} min"
     )
     data = {
         "checkpoint": str(result.checkpoint),

@@ -6,6 +6,7 @@ from crystaledge.metrics.bootstrap import Estimate
 from crystaledge_training.evaluation.plots import line_plot
 from crystaledge_training.mnemosyne.evaluate import Evaluation
 from crystaledge_training.mnemosyne.evaluate_accuracy import ObservationsResult
+from crystaledge_training.mnemosyne.evaluate_pairs import PairsResult
 from crystaledge_training.mnemosyne.evaluate_uncertainty import UncertaintyResult
 
 METRIC_NAMES = ("auc", "eer", "tar@far=0.1", "tar@far=0.01", "tar@far=0.001", "recall@1", "r_precision", "map@r")
@@ -58,6 +59,16 @@ def plots(evaluation: Evaluation) -> dict[str, bytes]:
         ),
         "auc.png": line_plot(by_method, title="Verification", x_label="observations a side", y_label="AUC"),
     }
+
+
+def pairs_lines(result: PairsResult) -> list[str]:
+    """One image against one, by LFW's lists."""
+    return [
+        "## LFW View 1, one image against one",
+        "",
+        f"Accuracy {_shown(result.accuracy)} on the {result.pairs} pairs of pairsDevTest, at the threshold "
+        f"{result.threshold:.4f} of the cosine that is best on pairsDevTrain ({result.training_accuracy:.3f} there).",
+    ]
 
 
 def _shown(estimate: Estimate) -> str:
