@@ -20,7 +20,7 @@ _PARTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemFacts:
-    """What the published form of a system is."""
+    """What a system is, at its default configuration."""
 
     system: System
     does: str
@@ -50,14 +50,14 @@ FACTS = (
     SystemFacts(
         system=System.PATCHCORE,
         does="anomalies as distance from a memory of normal patches",
-        parameters=371_712,
+        parameters=700_768,
         graphs=("anomaly: image -> distance, features",),
         state="bank of normal patches in the graph; a held image and a running mean per camera on the host, if wanted",
     ),
     SystemFacts(
         system=System.STUDENT_TEACHER,
         does="anomalies as what a student that saw only normal images cannot imitate",
-        parameters=114_240,
+        parameters=868_904,
         graphs=("anomaly: image -> distance",),
         state="a held image and a running mean per camera on the host, if wanted",
     ),

@@ -36,7 +36,7 @@ pytestmark = [
 
 CONFIG = WideTrainConfig(
     distil=DistilConfig(epochs=2, steps_per_epoch=1),
-    views=ViewCounts(plain=1, bad=1),
+    views=ViewCounts(plain=1, light=1, severe=1),
     fit=FitConfig(metric_steps=3, metric_people=4, evidence_steps=3, evidence_people=4),
     held_out=0.4,
     seed=1,

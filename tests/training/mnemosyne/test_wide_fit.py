@@ -141,11 +141,11 @@ def test_contrast_is_the_mean_of_both_softmaxes() -> None:
 
 def test_views_begin_with_what_inference_sees() -> None:
     made, store = network(), scene_store([3, 2, 4], WHOLE)
-    views = view_features(made, store, DEFAULT_PREPROCESSING, ViewCounts(plain=2, bad=2), seed=3)
+    views = view_features(made, store, DEFAULT_PREPROCESSING, ViewCounts(plain=2, light=1, severe=1), seed=3)
     assert views.features.shape == (4, 9, FEATURES)
     seen = encode_frames(made, store.pixels[:, 8:72, 8:72], DEFAULT_PREPROCESSING).encoding
     torch.testing.assert_close(made.encoder.embedding(views.features[0]), seen, atol=2e-4, rtol=1e-3)
-    again = view_features(made, store, DEFAULT_PREPROCESSING, ViewCounts(plain=2, bad=2), seed=3)
+    again = view_features(made, store, DEFAULT_PREPROCESSING, ViewCounts(plain=2, light=1, severe=1), seed=3)
     assert torch.equal(views.features, again.features)
     assert len({views.features[v, 0].sum().item() for v in range(4)}) == 4
 

@@ -31,7 +31,7 @@ class FitConfig:
     evidence_steps: int = 2000
     evidence_people: int = 192
     evidence_learning_rate: float = 1e-2
-    mean_share: float = 0.3
+    mean_share: float = 0.1
     """Share of the quality-weighted mean in the evidence's loss: quality serves it too, and it is no straw man."""
     sequences: SequenceConfig = SequenceConfig()
     seed: int = 42

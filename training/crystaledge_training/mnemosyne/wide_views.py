@@ -21,6 +21,7 @@ from crystaledge_training.mnemosyne.wide_encoder import FEATURES
 _ROWS = 256
 """A multiple of `KINDS`, so that every call has every kind of fault."""
 MILD = ViewConfig(fault_share=0.0)
+LIGHTLY_SPOILT = ViewConfig(fault_share=1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +30,15 @@ class ViewCounts:
 
     plain: int = 2
     """The first as inference sees it, the others jittered and mirrored."""
-    bad: int = 5
-    """Severely out of focus, small, dark or covered."""
+    light: int = 3
+    """A little out of focus, small, dark or covered."""
+    severe: int = 2
+    """So much so that hardly anybody could tell who it is. Of these alone a state would learn to doubt everything."""
+
+    @property
+    def total(self) -> int:
+        """All views of an image."""
+        return self.plain + self.light + self.severe
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,7 @@ class Views:
     """Features of all views of all images."""
 
     features: Tensor
-    """float32 `(plain + bad, N, 56)`."""
+    """float32 `(V, N, 56)`: plain views first, then bad ones."""
     plain: int
     person: NDArray[np.int64]
     """`(N,)`, images of one person consecutive, numbers from 0."""
@@ -53,7 +61,7 @@ def view_features(
     Args:
         network: in inference mode; runs where it is.
     """
-    features = torch.empty(counts.plain + counts.bad, len(store.pixels), FEATURES)
+    features = torch.empty(counts.total, len(store.pixels), FEATURES)
     normalise = Normalise(spec.mean, spec.std).to(network.device)
     devices = [network.device] if network.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
@@ -79,7 +87,8 @@ def _seen(frames: Tensor, spec: Preprocessing, view: int, counts: ViewCounts) ->
     faces = resample(padded, jittered_transforms(len(padded), side, share, MILD, padded), side) / 255.0
     if view < counts.plain:
         return photograph(faces, 0, MILD)[: len(frames)]
+    severe_rows = 0 if view < counts.plain + counts.light else len(faces)
     order = torch.randperm(len(faces), device=faces.device)  # or a place in the store would decide the kind
     taken = torch.empty_like(faces)
-    taken[order] = photograph(faces[order], len(faces), MILD)
+    taken[order] = photograph(faces[order], severe_rows, LIGHTLY_SPOILT)
     return taken[: len(frames)]
