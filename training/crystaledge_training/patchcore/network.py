@@ -53,14 +53,15 @@ def _enlarged(level: Tensor, finest: Tensor) -> Tensor:
 
 
 class NearestDistance(nn.Module):
-    """Euclidean distance of every cell to the nearest row of a memory, as one convolution.
+    """Euclidean distance of every cell to the nearest row of a memory, as one matrix product.
 
-    `|q - m|^2 = |q|^2 - 2 (q.m - |m|^2 / 2)`: the bracket is a 1x1 convolution whose weights are the memory, so that
-    whatever makes convolutions fast or integer does it here too; the largest bracket is the nearest row.
+    `|q - m|^2 = |q|^2 - 2 (q.m - |m|^2 / 2)`: the bracket is a linear layer whose weights are the memory, so that
+    whatever makes products fast or integer does it here too; the largest bracket is the nearest row. A row of products
+    is a cell's, so that the maximum runs along memory: as a convolution, across it, that took twice the product's time.
     """
 
     weight: Tensor
-    """`(M, D, 1, 1)`: rows of the memory, about its middle."""
+    """`(M, D)`: rows of the memory, about its middle."""
     bias: Tensor
     """`(M,)`: minus half their squared lengths."""
     centre: Tensor
@@ -69,7 +70,7 @@ class NearestDistance(nn.Module):
 
     def __init__(self, rows: int, dims: int) -> None:
         super().__init__()
-        self.register_buffer("weight", torch.zeros(rows, dims, 1, 1), persistent=False)
+        self.register_buffer("weight", torch.zeros(rows, dims), persistent=False)
         self.register_buffer("bias", torch.zeros(rows), persistent=False)
         self.register_buffer("centre", torch.zeros(dims, 1, 1), persistent=False)
 
@@ -77,15 +78,16 @@ class NearestDistance(nn.Module):
         """Search among the rows of `bank`, float32 `(M, D)`."""
         middle = bank.mean(dim=0)
         self.centre.copy_(middle[:, None, None])
-        self.weight.copy_((bank - middle)[:, :, None, None])
+        self.weight.copy_(bank - middle)
         self.bias.copy_(-0.5 * (bank - middle).square().sum(dim=1))
 
     def forward(self, features: Tensor) -> Tensor:
         """`(B, D, h, w)` to `(B, 1, h, w)`."""
-        centred = features - self.centre
-        nearness = functional.conv2d(centred, self.weight, self.bias).amax(dim=1, keepdim=True)
-        length = centred.square().sum(dim=1, keepdim=True)
-        return (length - 2.0 * nearness).clamp_min(0.0).sqrt()
+        dims, height, width = features.shape[1:]
+        cells = (features - self.centre).permute(0, 2, 3, 1).reshape(-1, dims)
+        nearness = functional.linear(cells, self.weight, self.bias).amax(dim=1)
+        distance = (cells.square().sum(dim=1) - 2.0 * nearness).clamp_min(0.0).sqrt()
+        return distance.reshape(-1, 1, height, width)
 
 
 class PatchCore(nn.Module):
