@@ -117,11 +117,18 @@ def _inherited(node: NodeProto, errors: Mapping[str, float]) -> float:
 def _relative(reference: Array, other: Array, *, scaled: bool) -> float:
     if reference.shape != other.shape or not np.isfinite(other).all():
         return _BROKEN
-    a, b = (np.moveaxis(x.astype(np.float64), 1, 0).reshape(x.shape[1], -1) for x in (reference, other))
+    a, b = (_by_channel(x.astype(np.float64)) for x in (reference, other))
     if scaled:
         b = b * _best_scale(a, b)[:, None]
     difference, norm = np.linalg.norm(b - a), np.linalg.norm(a)
     return float(min(difference / np.maximum(norm, 1e-12), _BROKEN))
+
+
+def _by_channel(values: Float64) -> Float64:
+    """`(N, C, ...)` to `(C, -1)`; what has no channels is one."""
+    if values.ndim < 2:
+        return values.reshape(1, -1)
+    return np.moveaxis(values, 1, 0).reshape(values.shape[1], -1)
 
 
 def _best_scale(reference: Float64, other: Float64) -> Float64:

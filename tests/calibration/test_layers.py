@@ -142,6 +142,19 @@ def test_sizes_are_no_layer() -> None:
     assert [row.tensor for row in rows] == [node.output[0] for node in small_model().graph.node]
 
 
+def test_a_tensor_without_channels_is_one() -> None:
+    reference, deployed = small_model(), small_model()
+    for model in (reference, deployed):
+        model.graph.initializer.append(numpy_helper.from_array(np.array([1, 2, 3], np.int64), "all_axes"))
+        model.graph.node.insert(0, helper.make_node("ReduceMax", ["face", "all_axes"], ["peak"], "peak", keepdims=0))
+    deployed.graph.node[0].op_type = "ReduceMin"
+    rows, culprit = layer_errors(reference, deployed, FEEDS)
+    low, high = FEEDS["face"].min(axis=(1, 2, 3)), FEEDS["face"].max(axis=(1, 2, 3))
+    assert rows[0].tensor == "peak"
+    assert rows[0].error == pytest.approx(np.linalg.norm(low - high) / np.linalg.norm(high), rel=1e-5)
+    assert culprit is not None and culprit.node == "peak"
+
+
 def with_state_range(target: Target, state: TensorRange) -> onnx.ModelProto:
     ranges = {name: TensorRange(-4.0, 4.0) for name in quantized_tensors(small_model(), target)}
     return with_qdq(small_model(), target, {**ranges, "hidden": state}, nodes=QUANTIZABLE)
