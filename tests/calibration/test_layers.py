@@ -145,8 +145,8 @@ def test_sizes_are_no_layer() -> None:
 def test_a_tensor_without_channels_is_one() -> None:
     reference, deployed = small_model(), small_model()
     for model in (reference, deployed):
-        model.graph.initializer.append(numpy_helper.from_array(np.array([1, 2, 3], np.int64), "all_axes"))
-        model.graph.node.insert(0, helper.make_node("ReduceMax", ["face", "all_axes"], ["peak"], "peak", keepdims=0))
+        node = helper.make_node("ReduceMax", ["face"], ["peak"], "peak", axes=[1, 2, 3], keepdims=0)
+        model.graph.node.insert(0, node)
     deployed.graph.node[0].op_type = "ReduceMin"
     rows, culprit = layer_errors(reference, deployed, FEEDS)
     low, high = FEEDS["face"].min(axis=(1, 2, 3)), FEEDS["face"].max(axis=(1, 2, 3))
