@@ -38,7 +38,7 @@ def bundle(cli: Cli, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory)
 def test_checkpoint_carries_configuration_preprocessing_and_provenance(checkpoint: Path) -> None:
     with safe_open(checkpoint, framework="np") as file:
         record = json.loads(file.metadata()["crystaledge"])
-    assert record["network"] == {"encoding": 24, "hidden": 16, "gate": "update"}
+    assert record["network"] == {"encoding": 24, "hidden": 16, "gate": "update", "variant": "published"}
     assert record["preprocessing"]["size_hw"] == [64, 64]
     assert record["provenance"]["people_trained"] + record["provenance"]["people_validated"] == 40
 
@@ -55,6 +55,20 @@ def test_evaluate_reports_every_part(cli: Cli, checkpoint: Path, people_folder: 
     report = json.loads((out / "report.json").read_text())
     methods = {m["method"] for m in report["evaluation"]["accuracy"][0]["methods"]}
     assert {"crystallized", "single best frame", "mean of encodings", "quality-weighted mean"} <= methods
+
+
+def test_the_wide_variant_is_exported_from_embedded_weights_and_runs(cli: Cli, tmp_path: Path) -> None:
+    bundle = tmp_path / "wide.bundle"
+    done = cli("export", "mnemosyne", "--variant", "wide", "--out", bundle)
+    assert done.status == 0, done.err
+    assert "47,649" in (bundle / "MODEL_CARD.md").read_text(encoding="utf-8")
+    ran = cli("run", bundle, "--source", "synthetic", "--enroll-synthetic", "--frames", 8)
+    assert ran.status == 0, ran.err
+    events = [json.loads(line) for line in ran.out.splitlines()]
+    assert events
+    assert all(0.0 <= event["velocity"] <= 1.0 and 0.0 < event["quality"] < 1.0 for event in events)
+    both = cli("export", "mnemosyne", "--variant", "wide", "--checkpoint", "x", "--out", tmp_path / "b")
+    assert both.is_one_line_of_bad_input()
 
 
 def test_run_prints_one_event_a_line_with_a_decision(cli: Cli, bundle: Path, people_folder: Path) -> None:

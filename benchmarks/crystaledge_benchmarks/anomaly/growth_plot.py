@@ -25,8 +25,8 @@ def growth_png(grown: Sequence[Grown]) -> bytes:
         axes.plot(places, [g.in_graph.whole_ms.median for g in points], "o-", label="searched in the graph")
         axes.plot(places, [g.on_host.whole_ms.median for g in points], "s--", label="searched on the host")
         axes.set_xlabel(label)
-        axes.set_ylim(bottom=0.0)
         axes.grid(alpha=0.3)
+    by_bank.set_ylim(bottom=0.0)  # once both are drawn: it fixes the top, too
     by_size.set_ylabel("CPU ms an image, one thread")
     by_size.legend()
     buffer = io.BytesIO()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from crystaledge_training.mnemosyne.config import MnemosyneConfig
 from crystaledge_training.mnemosyne.step import CrystallizationNetwork, Step
@@ -90,7 +89,8 @@ class WideMnemosyne(CrystallizationNetwork):
 
 
 def _unit(rows: Tensor) -> Tensor:
-    return functional.normalize(rows, dim=1, eps=_SMALLEST_LENGTH)
+    """Rows over their lengths; torch's own `normalize` computes shapes in the graph."""
+    return rows / _length(rows)
 
 
 def _length(rows: Tensor) -> Tensor:
