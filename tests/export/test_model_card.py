@@ -28,7 +28,7 @@ def card_of(checkpoint: Checkpoint) -> str:
     "fact",
     [
         "# Model card: mnemosyne",
-        "Parameters: 43,379 (encoding 96, hidden 64, quality gate on the update)",
+        "Parameters: 43,379 (published network, encoding 96, hidden 64, quality gate on the update)",
         "Trained on: drawn people (6 people; 4 more for validation and thresholds)",
         "Outside data, directly or through a teacher: none",
         "Terms of the data: none",

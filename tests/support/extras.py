@@ -8,8 +8,9 @@ MAY_NEED = {
         *(f"crystaledge.sources.{name}" for name in ("images", "folder", "video", "identities", "opencv")),
         *(
             f"crystaledge.outputs.{name}"
-            for name in ("annotate", "clip", "privacy", "record", "text", "video_file", "window")
+            for name in ("annotate", "clip", "heat_maps", "privacy", "record", "text", "video_file", "window")
         ),
+        "crystaledge.anomaly.heat_map",
         "crystaledge.preprocessing.resample_opencv",
         *(f"crystaledge.commands.{name}" for name in ("run_video", "video_outputs")),
     ),
