@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch.nn.functional import normalize
 
 from crystaledge_training.mnemosyne.embed import Encoded, crystallize
 from crystaledge_training.mnemosyne.fusion import CRYSTALLIZED, CRYSTALLIZED_COSINE, METHODS
@@ -73,11 +74,22 @@ def test_crystallized_is_the_last_state_with_its_log_variance(encoded: Encoded, 
     np.testing.assert_array_equal(identities.log_variance, trajectory.log_variance[-1].double().numpy())
 
 
-def test_crystallization_has_five_to_beat_and_one_of_them_is_itself_by_cosine() -> None:
+def test_crystallization_has_six_to_beat_and_one_of_them_is_itself_by_cosine() -> None:
     # Which score each of them is compared by is checked in the tests of a whole evaluation.
-    assert len(METHODS) == 6
+    assert len(METHODS) == 7
     assert METHODS[CRYSTALLIZED] is METHODS[CRYSTALLIZED_COSINE]
-    assert len(set(METHODS.values())) == 5
+    assert len(set(METHODS.values())) == 6
+
+
+@pytest.mark.parametrize(("observations", "kept"), [(1, 1), (2, 2), (3, 2), (4, 3), (8, 6)])
+def test_the_trimmed_mean_leaves_out_what_is_farthest(encoded: Encoded, observations: int, kept: int) -> None:
+    rows = np.arange(8)[: 8 // observations * observations].reshape(-1, observations)
+    found = METHODS["trimmed mean"](tiny_network(), encoded, rows).unit
+    for row, unit in zip(rows, found, strict=True):
+        own = normalize(encoded.encoding, dim=1)[torch.from_numpy(row)].double().numpy()
+        nearest = np.argsort(-(own @ own.mean(axis=0)))[:kept]
+        mean = own[nearest].mean(axis=0)
+        np.testing.assert_allclose(unit, mean / np.linalg.norm(mean), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", METHODS)
