@@ -42,7 +42,7 @@ class WeightedNode:
 def weighted_nodes(model: ModelProto) -> tuple[WeightedNode, ...]:
     """The weighted nodes in the order in which they run."""
     weights = {i.name: tuple(i.dims) for i in model.graph.initializer}
-    sizes = _spatial_sizes(model)
+    sizes = _places(model)
     return tuple(
         _described(node, weights[node.input[1]], weights, sizes)
         for node in model.graph.node
@@ -85,9 +85,12 @@ def with_outputs(model: ModelProto, tensors: Collection[str]) -> ModelProto:
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     known = {v.name for v in (*copy.graph.output, *copy.graph.input)}
+    inner = onnx.shape_inference.infer_shapes(model).graph.value_info
+    kinds = {v.name: v.type.tensor_type.elem_type for v in inner}  # sizes and places are integers
     for name in tensors:
         if name not in known:
-            copy.graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
+            kind = kinds.get(name) or onnx.TensorProto.FLOAT
+            copy.graph.output.append(helper.make_tensor_value_info(name, kind, None))
     return copy
 
 
@@ -122,8 +125,22 @@ def _described(
     )
 
 
-def _spatial_sizes(model: ModelProto) -> dict[str, int]:
-    """Places that a Conv's weight is applied at, by output tensor: the product of the axes after the channel."""
-    inferred = onnx.shape_inference.infer_shapes(model)
-    shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in inferred.graph.value_info}
-    return {name: prod(shape[2:]) for name, shape in shapes.items() if len(shape) == 4 and 0 not in shape[2:]}
+def _places(model: ModelProto) -> dict[str, int]:
+    """Places of one row that a weight is applied at, by output tensor of a Conv, Gemm or MatMul.
+
+    A linear layer may see the cells of a map as rows, so that shapes are followed from a batch of 1.
+    """
+    single = onnx.ModelProto()
+    single.CopyFrom(model)
+    for value in single.graph.input:
+        value.type.tensor_type.shape.dim[0].dim_value = 1
+    inferred = onnx.shape_inference.infer_shapes(single, data_prop=True).graph
+    shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in inferred.value_info}
+    outputs = {node.output[0]: node.op_type for node in model.graph.node if node.op_type in WEIGHTED_OPS}
+    found = {}
+    for name, op in outputs.items():
+        shape = shapes.get(name, [])
+        applied = shape[2:] if op == "Conv" else shape[:-1]
+        if shape and 0 not in applied:
+            found[name] = prod(applied)
+    return found

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import onnx
 import pytest
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from crystaledge_calibration.observe import watched_step
 from crystaledge_calibration.step_model import (
@@ -89,6 +89,27 @@ def test_a_strided_convolution_costs_its_output_places() -> None:
     model = small_model()
     node_of(model, "conv_stem").attribute.append(helper.make_attribute("strides", [2, 2]))
     assert described(model)["conv_stem"].macs == CHANNELS * 3 * 9 * PLACES // 4
+
+
+def test_a_linear_layer_over_the_cells_of_a_map_costs_every_cell() -> None:
+    nodes = [
+        helper.make_node("Transpose", ["face"], ["last"], "transpose", perm=[0, 2, 3, 1]),
+        helper.make_node("Reshape", ["last", "cells"], ["rows"], "reshape"),
+        helper.make_node("Gemm", ["rows", "weight"], ["products"], "gemm", transB=1),
+        helper.make_node("Shape", ["face"], ["sizes"], "shape"),
+        helper.make_node("ReduceMax", ["products"], ["peak"], "reduce", axes=[1], keepdims=0),
+    ]
+    face = helper.make_tensor_value_info("face", onnx.TensorProto.FLOAT, ["batch", 3, 4, 6])
+    peak = helper.make_tensor_value_info("peak", onnx.TensorProto.FLOAT, None)
+    initializers = [
+        numpy_helper.from_array(np.array([-1, 3], np.int64), "cells"),
+        numpy_helper.from_array(np.ones((5, 3), np.float32), "weight"),
+    ]
+    graph = helper.make_graph(nodes, "cells", [face], [peak], initializers)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    assert described(model)["gemm"].macs == 4 * 6 * 5 * 3
+    kinds = {v.name: v.type.tensor_type.elem_type for v in with_outputs(model, ["products", "sizes"]).graph.output}
+    assert (kinds["products"], kinds["sizes"]) == (onnx.TensorProto.FLOAT, onnx.TensorProto.INT64)
 
 
 def test_a_product_of_two_tensors_has_no_weight() -> None:
