@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from crystaledge_training.patchcore.load import patchcore_config, patchcore_from_checkpoint
 
 from crystaledge.bundle_writer import Part, npz_bytes
 from crystaledge.manifest.model import FileRole
@@ -18,6 +17,7 @@ from crystaledge_export.anomaly import (
 from crystaledge_export.description import StepDescription, SystemExport
 from crystaledge_training.checkpoint import Checkpoint
 from crystaledge_training.parameters import frozen_too
+from crystaledge_training.patchcore.load import patchcore_config, patchcore_from_checkpoint
 
 
 def describe(checkpoint: Checkpoint) -> tuple[StepDescription, ...]:

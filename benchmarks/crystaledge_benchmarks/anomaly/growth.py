@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-from crystaledge_training.patchcore.load import patchcore_config
 
 from crystaledge.bundle import Bundle
 from crystaledge.sources.frame import Frame
@@ -16,6 +15,7 @@ from crystaledge_benchmarks.anomaly.speed import GraphCost, cost_of
 from crystaledge_benchmarks.table import PartReport, Table
 from crystaledge_export.export import export_checkpoint
 from crystaledge_training.checkpoint import Checkpoint
+from crystaledge_training.patchcore.load import patchcore_config
 
 NAME = "growth"
 SIDES_PX = (128, 192, 256, 320, 384)
