@@ -167,6 +167,8 @@ def test_an_existing_bundle_is_not_overwritten(cli: Cli, bundle: Path) -> None:
         pytest.param(("run", "nowhere.bundle", "--source", "synthetic"), id="no such bundle"),
         pytest.param(("train", "mnemosyne", "--data", "nowhere", "--out", "x"), id="no such data"),
         pytest.param(("train", "phantom", "--data", ".", "--out", "x"), id="unknown system"),
+        pytest.param(("train", "mnemosyne", "--distill", "--data", ".", "--out", "x"), id="a teacher for no student"),
+        pytest.param(("train", "phantom", "--variant", "wide", "--data", ".", "--out", "x"), id="a foreign option"),
     ],
 )
 def test_wrong_usage_is_one_line(cli: Cli, tmp_path: Path, arguments: tuple[str, ...]) -> None:

@@ -74,7 +74,7 @@ def _configure_train(parser: ArgumentParser) -> None:
         help="for mnemosyne: which network (default: published)",
     )
     network.add_argument(
-        "--distil",
+        "--distill",
         action="store_true",
         help="for --variant wide: dlib's face network teaches it (extra `distil`); its embeddings of the people are "
         "kept in --out",
@@ -160,7 +160,7 @@ TRAIN = Verb(
         "With --qat a float network is the teacher, and a student that rounds like the int8 graph lives on its\n"
         "own past, held to the teacher's identity at every step; no labels are used. The run folder then holds\n"
         "trained-int8.safetensors, which `quantize` takes.\n\n"
-        "The wide variant spends its parameters on the encoder, taught by a public network (--distil) or by labels\n"
+        "The wide variant spends its parameters on the encoder, taught by a public network (--distill) or by labels\n"
         "alone; its state is fitted afterwards, in minutes.\n\n"
         "A system that finds anomalies learns from normal images alone, one part of them held out for its threshold.\n"
         "PatchCore remembers patches of them, so it has no epochs; a student imitates a teacher on them and stops\n"
@@ -169,7 +169,7 @@ TRAIN = Verb(
         "films rendered of the same.\n\n"
         "Examples: crystaledge train mnemosyne --data lfw --out runs/a\n"
         "          crystaledge train mnemosyne --qat --data lfw --out runs/b\n"
-        "          crystaledge train mnemosyne --variant wide --distil --data lfw --out runs/e\n"
+        "          crystaledge train mnemosyne --variant wide --distill --data lfw --out runs/e\n"
         "          crystaledge train phantom --data face_detection --faces lfw --backgrounds coco128 --out runs/c\n"
         "          crystaledge train patchcore --data screw --size 256,256 --out runs/d\n"
         "          crystaledge train student_teacher --data screw --student light --out runs/f"

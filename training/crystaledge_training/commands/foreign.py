@@ -9,7 +9,12 @@ from crystaledge.errors import UsageError
 
 OF_ANOMALIES = ("size", "backbone", "bank_share", "false_alarm_rate", "holdout", "student")
 """What systems that find anomalies are asked."""
-OF_PEOPLE = ("people", "faces", "backgrounds", "encoding", "hidden", "qat", "checkpoint", "keep_float", "workers")
+OF_VARIANTS = ("variant", "distill")
+"""What a system with several networks is asked."""
+OF_PEOPLE = (
+    *("people", "faces", "backgrounds", "encoding", "hidden", "qat", "checkpoint", "keep_float", "workers"),
+    *OF_VARIANTS,
+)
 """What systems that find people or tell them apart are asked."""
 
 

@@ -42,6 +42,13 @@ def _refuse_contradictions(arguments: Namespace) -> None:
     if arguments.qat and (arguments.encoding or arguments.hidden):
         msg = "--qat keeps the sizes of its checkpoint; leave --encoding and --hidden out."
         raise UsageError(msg)
+    wide = arguments.variant is Variant.WIDE
+    if arguments.distill and not wide:
+        msg = "--distill is about the wide variant; give --variant wide too, or leave it out."
+        raise UsageError(msg)
+    if wide and (arguments.qat or arguments.encoding or arguments.hidden):
+        msg = "The wide variant has one size and no --qat; leave --qat, --encoding and --hidden out."
+        raise UsageError(msg)
 
 
 def _train_int8(arguments: Namespace, chosen: ChosenData) -> Outcome:
@@ -102,7 +109,7 @@ def _train(arguments: Namespace, chosen: ChosenData) -> Outcome:
 
 
 def _train_wide(arguments: Namespace, chosen: ChosenData) -> Outcome:
-    teacher = Teacher.DLIB_RESNET if arguments.distil else None
+    teacher = Teacher.DLIB_RESNET if arguments.distill else None
     taught = "labels alone" if teacher is None else f"{teacher.value} (its embeddings of these people stay in --out)"
     talk(f"training the wide {arguments.system.value} on {chosen.description}, taught by {taught}")
     config = WideTrainConfig(teacher=teacher)

@@ -10,14 +10,14 @@ from pathlib import Path
 from crystaledge.cli.verb import Outcome, talk
 from crystaledge.errors import DataError, UsageError
 from crystaledge_training.commands.data import LFW_LICENCE, choose_people
-from crystaledge_training.commands.foreign import OF_ANOMALIES, refuse_foreign
+from crystaledge_training.commands.foreign import OF_ANOMALIES, OF_VARIANTS, refuse_foreign
 from crystaledge_training.data.annotations import Split, read_annotations
 from crystaledge_training.phantom.train import PhantomTrainResult, train
 from crystaledge_training.phantom.train_config import PhantomTrainConfig
 from crystaledge_training.phantom.train_detector import PhantomData, PhantomTrainRequest
 
 _PERSON = "person"
-_NOT_OURS = ("encoding", "hidden", "qat", "checkpoint", "keep_float", *OF_ANOMALIES)
+_NOT_OURS = ("encoding", "hidden", "qat", "checkpoint", "keep_float", *OF_ANOMALIES, *OF_VARIANTS)
 
 
 def run(arguments: Namespace) -> Outcome:
