@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import torch
@@ -23,7 +24,7 @@ class Step(NamedTuple):
     """Weight given to this observation, in (0, 1), `(B, 1)`."""
 
 
-class CrystallizationNetwork(nn.Module):
+class CrystallizationNetwork(nn.Module, ABC):
     """Encodes a face and lets it change a state; the state, divided by its norm, is the identity.
 
     The module holds no temporal state: the step is a pure function of (face, hidden), which is what makes it
@@ -34,21 +35,21 @@ class CrystallizationNetwork(nn.Module):
         super().__init__()
         self.config = config
 
+    @abstractmethod
     def encode(self, face: Tensor) -> tuple[Tensor, Tensor]:
         """Encoding `(B, encoding)` and quality `(B, 1)` in (0, 1) of faces `(B, 3, H, W)`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def absorb(self, encoding: Tensor, quality: Tensor, hidden: Tensor) -> Step:
         """Let one encoded observation change the state."""
-        raise NotImplementedError
 
+    @abstractmethod
     def certainty(self, hidden: Tensor) -> Tensor:
         """What the log-variance is a linear function of: `(B, hidden)` to `(B, F)`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def set_log_variance(self, weight: Tensor, bias: float) -> None:
         """Make the log-variance `certainty(hidden) @ weight + bias`, weight `(F,)`."""
-        raise NotImplementedError
 
     def forward(self, face: Tensor, hidden: Tensor) -> Step:
         """One step: faces `(B, 3, H, W)` and states `(B, hidden)`, zeros for a new track."""
