@@ -17,7 +17,7 @@ from crystaledge_calibration.records import (
     RangeRecord,
     RecipeStep,
 )
-from crystaledge_calibration.step_model import WeightedNode, fed_back, weighted_nodes
+from crystaledge_calibration.step_model import LEAST_SHARE, WeightedNode, fed_back, tiny_nodes, weighted_nodes
 
 
 def node_records(
@@ -34,7 +34,7 @@ def node_records(
         given_back: nodes that the precision search returned to float.
         kept: nodes that the user wanted in float.
     """
-    outputs = fed_back(model)
+    never = _never_int8(model)
     return tuple(
         NodeRecord(
             node=node.name,
@@ -42,15 +42,27 @@ def node_records(
             weight=node.weight,
             macs=node.macs,
             precision=Precision.INT8 if node.name in draft.nodes else Precision.FLOAT32,
-            reason=_reason(node, outputs, draft, given_back, kept),
+            reason=_reason(node, never, draft, given_back, kept),
             sensitivity=sensitivity.get(node.name, 0.0),
         )
         for node in weighted_nodes(model)
     )
 
 
+def _never_int8(model: ModelProto) -> dict[str, str]:
+    """Why nodes that are not among `quantizable_nodes` are not, by name."""
+    outputs, tiny = fed_back(model), tiny_nodes(model)
+    return {
+        node.name: f"reads {node.data!r}, which leaves the graph in float32"
+        if node.data in outputs
+        else f"has less than {LEAST_SHARE:.2%} of the multiply-accumulates; eight bits would save nothing"
+        for node in weighted_nodes(model)
+        if node.data in outputs or node.name in tiny
+    }
+
+
 def _reason(
-    node: WeightedNode, outputs: frozenset[str], draft: Draft, given_back: tuple[str, ...], kept: tuple[str, ...]
+    node: WeightedNode, never: Mapping[str, str], draft: Draft, given_back: tuple[str, ...], kept: tuple[str, ...]
 ) -> str:
     if node.name in draft.nodes:
         return "int8"
@@ -58,8 +70,8 @@ def _reason(
         return "kept in float32 as asked for"
     if node.name in given_back:
         return "given back to float32 by the precision search"
-    if node.data in outputs:
-        return f"reads {node.data!r}, which leaves the graph in float32"
+    if node.name in never:
+        return never[node.name]
     if draft.seen[node.data].degenerate:
         return "its input never changed, so it has no range"
     return "trained in float32"

@@ -9,6 +9,7 @@ import pytest
 
 from crystaledge.jsonio import dumps, loads
 from crystaledge.manifest.model import Precision, Target
+from crystaledge_calibration import step_model
 from crystaledge_calibration.accounting import accounting
 from crystaledge_calibration.calibration_record import calibration_record, node_records, range_records
 from crystaledge_calibration.draft import Cut, Draft
@@ -76,6 +77,15 @@ def test_a_node_whose_input_never_changed_says_so() -> None:
     constant.add(np.full((3, 4), 0.5, np.float32))
     draft = replace(without("gemm_quality"), seen={**small_observations(), "pooled": constant})
     assert records(draft)["gemm_quality"].reason == "its input never changed, so it has no range"
+
+
+def test_a_node_too_small_for_eight_bits_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step_model, "LEAST_SHARE", 5e-4)
+    found = records(without("gemm_quality"))["gemm_quality"]
+    assert (found.precision, found.reason.split(";")[0]) == (
+        Precision.FLOAT32,
+        "has less than 0.01% of the multiply-accumulates",
+    )
 
 
 def test_ranges_are_as_seen_and_as_cut() -> None:

@@ -9,11 +9,14 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from crystaledge.manifest.model import Target
 from crystaledge_calibration.observe import watched_step
+from crystaledge_calibration.qdq import quantized_tensors
 from crystaledge_calibration.step_model import (
     WeightedNode,
     fed_back,
     quantizable_nodes,
+    tiny_nodes,
     weighted_nodes,
     weights_of,
     with_outputs,
@@ -91,6 +94,12 @@ def test_a_strided_convolution_costs_its_output_places() -> None:
     assert described(model)["conv_stem"].macs == CHANNELS * 3 * 9 * PLACES // 4
 
 
+def test_a_convolution_that_makes_an_output_costs_its_output_places() -> None:
+    model = small_model()
+    model.graph.output.append(helper.make_tensor_value_info("stem", onnx.TensorProto.FLOAT, None))
+    assert described(model)["conv_stem"].macs == CHANNELS * 3 * 9 * PLACES
+
+
 def test_a_linear_layer_over_the_cells_of_a_map_costs_every_cell() -> None:
     nodes = [
         helper.make_node("Transpose", ["face"], ["last"], "transpose", perm=[0, 2, 3, 1]),
@@ -126,6 +135,38 @@ def test_a_bias_that_is_computed_is_none_that_could_be_corrected() -> None:
 
 def test_what_reads_the_next_state_stays_float() -> None:
     assert tuple(node.name for node in quantizable_nodes(small_model())) == QUANTIZABLE
+
+
+def convolution_and_two_heads() -> onnx.ModelProto:
+    """A convolution of 110,592 multiply-accumulates, and heads of 12 and of 9 on its pooled map and on the state."""
+    nodes = [
+        helper.make_node("Conv", ["face", "w_conv"], ["map"], "conv", pads=[1, 1, 1, 1]),
+        helper.make_node("ReduceMean", ["map"], ["pooled"], "pool", axes=[2, 3], keepdims=0),
+        helper.make_node("Gemm", ["pooled", "w_three"], ["three"], "gemm_three"),
+        helper.make_node("Add", ["hidden", "three"], ["grown"], "grow"),
+        helper.make_node("Gemm", ["grown", "w_two"], ["hidden_next"], "gemm_two"),
+    ]
+    sizes = {"w_conv": (4, 3, 3, 3), "w_three": (4, 3), "w_two": (3, 3)}
+    initializers = [numpy_helper.from_array(np.ones(size, np.float32), name) for name, size in sizes.items()]
+
+    def value(name: str, *row_shape: int) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", *row_shape])
+
+    border = [value("face", 3, 32, 32), value("hidden", 3)], [value("hidden_next", 3)]
+    graph = helper.make_graph(nodes, "heads", *border, initializers)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def test_products_under_a_ten_thousandth_of_all_stay_float() -> None:
+    model = convolution_and_two_heads()
+    assert {name: node.macs for name, node in described(model).items()} == {
+        "conv": 110_592,
+        "gemm_three": 12,
+        "gemm_two": 9,
+    }
+    assert tiny_nodes(model) == {"gemm_two"}
+    assert [node.name for node in quantizable_nodes(model)] == ["conv", "gemm_three"]
+    assert quantized_tensors(model, Target.TENSORRT) == ("face", "pooled")
 
 
 def test_initializers_are_read_by_name() -> None:
