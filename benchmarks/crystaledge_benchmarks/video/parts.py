@@ -10,6 +10,7 @@ from crystaledge_benchmarks.video import (
     gates,
     identity,
     memory,
+    refresh,
     speed,
     stability,
     tracker_cost,
@@ -17,6 +18,7 @@ from crystaledge_benchmarks.video import (
 from crystaledge_benchmarks.video.setup import Setup
 
 PARTS: Mapping[str, Callable[[Setup], PartReport]] = {
-    module.NAME: module.run for module in (speed, gates, identity, stability, tracker_cost, memory, detector_latency)
+    module.NAME: module.run
+    for module in (speed, gates, identity, refresh, stability, tracker_cost, memory, detector_latency)
 }
 """In the order in which they run."""
