@@ -25,6 +25,7 @@ from crystaledge_training.mnemosyne.embed import encode_frames
 from crystaledge_training.mnemosyne.evaluate import Evaluation, evaluate
 from crystaledge_training.mnemosyne.evaluate_accuracy import ObservationsResult
 from crystaledge_training.mnemosyne.fusion import CRYSTALLIZED, METHODS
+from crystaledge_training.mnemosyne.report import markdown
 from tests.training.builders import TINY_SPEC, sample_decision, scene_store, tiny_network
 
 Array = NDArray[np.float64]
@@ -200,14 +201,19 @@ def test_every_part_of_the_report_is_there(evaluation: Evaluation) -> None:
     assert evaluation.order is not None
     assert evaluation.order.people == 8
     assert [row.observation for row in evaluation.velocity] == list(range(1, 11))
-    assert {s.rule for s in evaluation.stopping} == {"sprt", "truncated", "velocity", "all frames"}
+    assert {s.rule for s in evaluation.stopping} == {"sprt", "velocity", "all frames"}
     assert evaluation.uncertainty.pairs > 0
+    rows = [line for line in markdown(evaluation, title="all").splitlines() if line.startswith("| sprt |")]
+    assert len(rows) == 2
+    assert rows[1].startswith("| sprt | 0.05 | ")  # promised, then measured
 
 
 def test_numbers_of_observations_without_a_genuine_pair_are_left_out() -> None:
     found = run(scene_store([5] * 4))
     assert [r.observations for r in found.accuracy] == [1, 2]
     assert found.order is None  # nobody has ten frames
+    assert found.stopping == ()
+    assert "Not measured: not two people have 10 images." in markdown(found, title="few")
 
 
 @pytest.mark.parametrize("counts", [[1, 1, 1], [6, 1, 1]])

@@ -17,14 +17,8 @@ from crystaledge_training.evaluation.degraded_protocol import DegradedProtocol, 
 from crystaledge_training.evaluation.templates import TemplateSet, draw_templates
 from crystaledge_training.mnemosyne.embed import encode_frames
 from crystaledge_training.mnemosyne.evaluate_accuracy import ObservationsResult, measure_accuracy
-from crystaledge_training.mnemosyne.evaluate_time import (
-    OrderSpread,
-    StoppingResult,
-    VelocityRow,
-    measure_order,
-    measure_stopping,
-    measure_velocity,
-)
+from crystaledge_training.mnemosyne.evaluate_stopping import StoppingResult, measure_stopping
+from crystaledge_training.mnemosyne.evaluate_time import OrderSpread, VelocityRow, measure_order, measure_velocity
 from crystaledge_training.mnemosyne.evaluate_uncertainty import UncertaintyResult, measure_uncertainty
 from crystaledge_training.mnemosyne.step import CrystallizationNetwork
 
@@ -96,7 +90,7 @@ def evaluate(
         spoilt_uncertainty=measure_uncertainty(network, spoilt, store, decision.score, draws, seed=seed),
         order=measure_order(network, encoded, store, seed=seed),
         velocity=measure_velocity(network, encoded, store, seed=seed),
-        stopping=measure_stopping(network, encoded, store, decision, seed=seed),
+        stopping=measure_stopping(network, encoded, store, decision, draws, seed=seed),
     )
 
 

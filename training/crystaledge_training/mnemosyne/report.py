@@ -7,7 +7,9 @@ from crystaledge_training.evaluation.plots import line_plot
 from crystaledge_training.mnemosyne.evaluate import Evaluation
 from crystaledge_training.mnemosyne.evaluate_accuracy import ObservationsResult
 from crystaledge_training.mnemosyne.evaluate_pairs import PairsResult
+from crystaledge_training.mnemosyne.evaluate_stopping import DRAWS, StoppingResult
 from crystaledge_training.mnemosyne.evaluate_uncertainty import UncertaintyResult
+from crystaledge_training.mnemosyne.stopping_claims import ENROLMENT, LONGEST
 
 METRIC_NAMES = ("auc", "eer", "tar@far=0.1", "tar@far=0.01", "tar@far=0.001", "recall@1", "r_precision", "map@r")
 
@@ -145,16 +147,49 @@ def _velocity(evaluation: Evaluation) -> list[str]:
 
 
 def _stopping(evaluation: Evaluation) -> list[str]:
-    lines = [
+    if not evaluation.stopping:
+        return ["## Stopping rules", "", f"Not measured: not two people have {ENROLMENT + LONGEST} images."]
+    first = evaluation.stopping[0]
+    return [
         "## Stopping rules",
         "",
-        "| rule | committed (genuine) | committed (impostor) | frames (genuine) | frames (impostor) | false rejects "
-        "| false accepts |",
+        f"{first.people} people with {ENROLMENT + LONGEST} images or more: {ENROLMENT} enrol, up to {LONGEST} are "
+        f"looked at; {DRAWS} draws pooled, {first.genuine} genuine claims and {first.impostors} of impostors.",
+        "",
+        "| rule | committed (genuine) | committed (impostor) | looks (genuine) | looks (impostor) "
+        "| looks saved against all frames (genuine) | looks saved (impostor) |",
         "|---|---|---|---|---|---|---|",
+        *(_looks_row(result) for result in evaluation.stopping),
+        "",
+        "Errors, as promised by Wald's test or by the threshold, and as measured. An interval of 0 to 0 says that none "
+        "happened, not that none can.",
+        "",
+        "| rule | false rejects, promised | measured | more than all frames | false accepts, promised | measured "
+        "| more than all frames |",
+        "|---|---|---|---|---|---|---|",
+        *(_errors_row(result) for result in evaluation.stopping),
     ]
-    lines += [
-        f"| {s.rule} | {s.committed_genuine:.3f} of {s.genuine} | {s.committed_impostors:.3f} of {s.impostors} | "
-        f"{s.frames_genuine:.2f} | {s.frames_impostors:.2f} | {s.false_rejects:.3f} | {s.false_accepts:.4f} |"
-        for s in evaluation.stopping
-    ]
-    return lines
+
+
+def _looks_row(result: StoppingResult) -> str:
+    looks = f"{_shown(result.looks_genuine)} | {_shown(result.looks_impostors)}"
+    saved = f"{_shown(result.saved_genuine)} | {_shown(result.saved_impostors)}"
+    committed = f"{result.committed_genuine:.3f} | {result.committed_impostors:.3f}"
+    return f"| {result.rule} | {committed} | {looks} | {saved} |"
+
+
+def _errors_row(result: StoppingResult) -> str:
+    rejects = "-" if result.promised_false_rejects is None else f"{result.promised_false_rejects:g}"
+    cells = (
+        rejects,
+        _small(result.false_rejects),
+        _small(result.more_false_rejects),
+        f"{result.promised_false_accepts:g}",
+        _small(result.false_accepts),
+        _small(result.more_false_accepts),
+    )
+    return f"| {result.rule} | " + " | ".join(cells) + " |"
+
+
+def _small(estimate: Estimate) -> str:
+    return f"{estimate.value:.4f} [{estimate.low:.4f}, {estimate.high:.4f}]"
