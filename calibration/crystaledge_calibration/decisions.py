@@ -80,7 +80,8 @@ class HostDecisions:
     def _commit(self, scores: Float64, best: NDArray[np.int64], observations: int) -> None:
         for row in np.flatnonzero(self.commit_frame == NEVER):
             match: MatchDecision = self._decider.decide(float(scores[row, best[row]]), observations)
-            verdict: Verdict | None = self._rule.verdict(Progress(observations=self._step, still_frames=0, match=match))
+            progress = Progress(observations=self._step, still_frames=0, match=match, compared=scores.shape[1])
+            verdict: Verdict | None = self._rule.verdict(progress)
             if verdict is not None:
                 self.commit_frame[row] = self._step
 

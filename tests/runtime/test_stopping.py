@@ -93,6 +93,34 @@ def test_the_sequential_test_stops_when_the_ratio_leaves_the_interval(
             assert SequentialTest(RULES).verdict(progress(llr=llr, verdict=verdict, still=still)) is expected
 
 
+@given(st.integers(1, 10_000))
+def test_a_search_among_many_asks_for_as_much_more_evidence_as_there_are_chances(compared: int) -> None:
+    just = replace(progress(llr=3.0 + math.log(compared)), compared=compared)
+    short = replace(progress(llr=2.999 + math.log(compared)), compared=compared)
+    assert SequentialTest(RULES).verdict(just) is Verdict.SAME
+    assert SequentialTest(RULES).verdict(short) is None
+    # To be nobody of many takes no more than to be not the nearest of them.
+    assert SequentialTest(RULES).verdict(replace(progress(llr=-2.0), compared=compared)) is Verdict.DIFFERENT
+
+
+def test_a_search_keeps_walds_rate_of_false_accepts_however_many_are_enrolled() -> None:
+    # Strangers' likelihood ratios as the theory has them: log-normal with mean 1 under "different".
+    alpha, people, strangers, random = 0.05, 40, 4000, np.random.default_rng(1)
+    reject, accept = wald_thresholds(alpha, 0.1)
+    rule = SequentialTest(replace(RULES, accept_llr=accept, reject_llr=reject))
+    best = random.normal(-2.0, 2.0, (strangers, people)).max(axis=1).tolist()
+    asked = [rule.verdict(replace(progress(llr=llr), compared=people)) for llr in best]
+    naive = [rule.verdict(progress(llr=llr)) for llr in best]
+    assert asked.count(Verdict.SAME) / strangers <= alpha
+    assert naive.count(Verdict.SAME) / strangers > 2 * alpha
+
+
+def test_at_its_end_a_truncated_search_doubts_what_chance_explains() -> None:
+    ended = replace(progress(llr=math.log(9.0), verdict=Verdict.SAME), observations=LONGEST_TEST)
+    assert TruncatedTest(RULES).verdict(replace(ended, compared=9)) is Verdict.SAME
+    assert TruncatedTest(RULES).verdict(replace(ended, compared=10)) is Verdict.DIFFERENT
+
+
 @pytest.mark.parametrize("llr", [3.0, 2.999, 0.0, -1.999, -2.0, None])
 def test_before_its_end_a_truncated_test_is_walds(llr: float | None) -> None:
     before = replace(progress(llr=llr), observations=LONGEST_TEST - 1)

@@ -24,6 +24,14 @@ def wald_thresholds(false_accept_rate: float, false_reject_rate: float) -> tuple
     return reject, accept
 
 
+def chance_llr(compared: int) -> float:
+    """What a match must outweigh for having been picked among N: ln N. A stranger has N chances to look like somebody.
+
+    Bonferroni's inequality keeps Wald's rate of false accepts for the search as a whole then, not for each comparison.
+    """
+    return math.log(max(compared, 1))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """What a stopping rule looks at after one observation."""
@@ -33,6 +41,13 @@ class Progress:
     """Consecutive observations, up to this one, with a velocity below the threshold."""
     match: MatchDecision | None
     """The best match; None where nobody is enrolled."""
+    compared: int = 1
+    """People among whom it is the best: 1 for a claim, the whole gallery for a search."""
+
+    @property
+    def chance_llr(self) -> float:
+        """See the function of that name."""
+        return chance_llr(self.compared)
 
 
 class StoppingRule(ABC):
@@ -46,11 +61,7 @@ class StoppingRule(ABC):
 
 
 class SequentialTest(StoppingRule):
-    """Wald's test on the match score.
-
-    With several people enrolled the test runs on the best match; false accepts then grow with the
-    gallery, as they do for every 1:N search.
-    """
+    """Wald's test on the match score, of the best match where several people are enrolled; see `chance_llr`."""
 
     kind = Stopping.SPRT
 
@@ -61,7 +72,7 @@ class SequentialTest(StoppingRule):
         """SAME or DIFFERENT once the likelihood ratio leaves Wald's interval."""
         if progress.match is None:
             return None
-        if progress.match.llr >= self._rules.accept_llr:
+        if progress.match.llr >= self._rules.accept_llr + progress.chance_llr:
             return Verdict.SAME
         return Verdict.DIFFERENT if progress.match.llr <= self._rules.reject_llr else None
 
@@ -70,7 +81,8 @@ class TruncatedTest(SequentialTest):
     """Wald's test with an end (Wald, Sequential Analysis, 1947, section 3.8).
 
     Frames of one film say nearly the same, so that the likelihood ratio of a face may settle inside of Wald's interval
-    for good; at the end the verdict is that of the operating point, with its error rate.
+    for good; at the end the verdict is that of the operating point, with its error rate, unless chance alone among so
+    many people is the likelier reason for the match.
     """
 
     kind = Stopping.TRUNCATED
@@ -80,7 +92,9 @@ class TruncatedTest(SequentialTest):
         decided = super().verdict(progress)
         if decided is not None or progress.observations < LONGEST_TEST:
             return decided
-        return Verdict.DIFFERENT if progress.match is None else progress.match.verdict
+        if progress.match is None or progress.match.llr < progress.chance_llr:
+            return Verdict.DIFFERENT
+        return progress.match.verdict
 
 
 class SettledState(StoppingRule):

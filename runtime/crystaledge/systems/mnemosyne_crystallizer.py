@@ -246,7 +246,10 @@ class Crystallizer:
         still = old.still_frames + 1 if velocity < self.decision.stopping.velocity_threshold else 0
         record = replace(old, observations=old.observations + 1, still_frames=still, log_variance=log_variance)
         if record.committed is None:
-            verdict = self._rule.verdict(Progress(observations=record.observations, still_frames=still, match=match))
+            progress = Progress(
+                observations=record.observations, still_frames=still, match=match, compared=len(self.gallery)
+            )
+            verdict = self._rule.verdict(progress)
             if verdict is not None:
                 matched = name if verdict is Verdict.SAME else None
                 record = replace(record, committed=verdict, committed_match=matched, committed_frame=frame)

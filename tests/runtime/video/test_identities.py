@@ -116,6 +116,21 @@ def test_a_face_in_doubt_is_decided_at_the_end_of_a_truncated_test(
     assert committed == ([(FaceTurn.IDENTIFIED, LONGEST_TEST - 1, "ada")] if ends else [])
 
 
+@pytest.mark.parametrize(("others", "turn"), [(6, FaceTurn.IDENTIFIED), (7, FaceTurn.UNKNOWN)])
+def test_among_many_a_face_that_chance_explains_stays_nobody_for_good(
+    squares: Bundle, tmp_path: Path, others: int, turn: FaceTurn
+) -> None:
+    # The ratio of 2 lies between ln 7 and ln 8; the operating point, which compares with one, would say "same".
+    doubtful = write_colours(tmp_path / "doubtful.bundle", intercept=-18.0)
+    with VideoPipeline.of(squares, doubtful, VideoOptions(looks=AGAIN)) as pipeline:
+        enrol(pipeline, ada=RED)
+        assert pipeline.crystallizer is not None
+        for number, direction in enumerate([*np.eye(6)[3:], *-np.eye(6)[2:]][:others]):
+            pipeline.crystallizer.gallery.enroll(f"other{number}", direction.astype(np.float32), 0.0, 1)
+        events = events_of(pipeline, film(walk((10, 50), (1, 0), 80, RED)))
+    assert [event.turn for event in events if event.turn is not FaceTurn.APPEARED] == [turn]
+
+
 def test_a_name_is_doubted_when_somebody_fits_better(squares: Bundle, colours: Bundle) -> None:
     with VideoPipeline.of(squares, colours, VideoOptions(looks=AGAIN)) as pipeline:
         gallery = pipeline.crystallizer.gallery if pipeline.crystallizer else None
