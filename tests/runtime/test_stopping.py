@@ -115,10 +115,23 @@ def test_a_search_keeps_walds_rate_of_false_accepts_however_many_are_enrolled() 
     assert naive.count(Verdict.SAME) / strangers > 2 * alpha
 
 
-def test_at_its_end_a_truncated_search_doubts_what_chance_explains() -> None:
-    ended = replace(progress(llr=math.log(9.0), verdict=Verdict.SAME), observations=LONGEST_TEST)
-    assert TruncatedTest(RULES).verdict(replace(ended, compared=9)) is Verdict.SAME
-    assert TruncatedTest(RULES).verdict(replace(ended, compared=10)) is Verdict.DIFFERENT
+@pytest.mark.parametrize(
+    ("compared", "rate", "expected"),
+    [
+        pytest.param(9, 0.01, Verdict.SAME, id="evidence-outweighs-the-number"),
+        pytest.param(10, 0.01, Verdict.DIFFERENT, id="chance-explains-it"),
+        pytest.param(10, 0.001, Verdict.SAME, id="all-comparisons-together-are-as-strict-as-promised"),
+        pytest.param(11, 0.001, Verdict.DIFFERENT, id="and-here-they-are-not"),
+        pytest.param(1, 0.01, Verdict.SAME, id="a-claim"),
+    ],
+)
+def test_at_its_end_a_truncated_search_doubts_what_chance_explains(
+    compared: int, rate: float, expected: Verdict
+) -> None:
+    point = replace(SPEC.operating_points[0], false_accept_rate=rate)
+    match = MatchDecision(Verdict.SAME, 0.0, math.log(9.0), point)
+    ended = Progress(observations=LONGEST_TEST, still_frames=0, match=match, compared=compared)
+    assert TruncatedTest(replace(RULES, false_accept_rate=0.01)).verdict(ended) is expected
 
 
 @pytest.mark.parametrize("llr", [3.0, 2.999, 0.0, -1.999, -2.0, None])

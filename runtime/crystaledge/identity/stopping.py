@@ -32,6 +32,14 @@ def chance_llr(compared: int) -> float:
     return math.log(max(compared, 1))
 
 
+def is_chance(llr: float, false_accept_rate: float, compared: int, *, allowed: float) -> bool:
+    """Whether an accepted match among so many may well be chance, the operating point's rate being of one comparison.
+
+    It is not where all comparisons together go wrong as rarely as allowed, or where the evidence outweighs the number.
+    """
+    return false_accept_rate * compared > allowed * (1 + 1e-9) and llr < chance_llr(compared)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """What a stopping rule looks at after one observation."""
@@ -43,11 +51,6 @@ class Progress:
     """The best match; None where nobody is enrolled."""
     compared: int = 1
     """People among whom it is the best: 1 for a claim, the whole gallery for a search."""
-
-    @property
-    def chance_llr(self) -> float:
-        """See the function of that name."""
-        return chance_llr(self.compared)
 
 
 class StoppingRule(ABC):
@@ -72,7 +75,7 @@ class SequentialTest(StoppingRule):
         """SAME or DIFFERENT once the likelihood ratio leaves Wald's interval."""
         if progress.match is None:
             return None
-        if progress.match.llr >= self._rules.accept_llr + progress.chance_llr:
+        if progress.match.llr >= self._rules.accept_llr + chance_llr(progress.compared):
             return Verdict.SAME
         return Verdict.DIFFERENT if progress.match.llr <= self._rules.reject_llr else None
 
@@ -92,9 +95,10 @@ class TruncatedTest(SequentialTest):
         decided = super().verdict(progress)
         if decided is not None or progress.observations < LONGEST_TEST:
             return decided
-        if progress.match is None or progress.match.llr < progress.chance_llr:
+        match, allowed = progress.match, self._rules.false_accept_rate
+        if match is None or is_chance(match.llr, match.point.false_accept_rate, progress.compared, allowed=allowed):
             return Verdict.DIFFERENT
-        return progress.match.verdict
+        return match.verdict
 
 
 class SettledState(StoppingRule):

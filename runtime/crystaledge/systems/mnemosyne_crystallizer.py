@@ -21,7 +21,7 @@ from crystaledge.files import sha256_of
 from crystaledge.identity.decision import Decider, MatchDecision, Verdict
 from crystaledge.identity.gallery import Gallery
 from crystaledge.identity.matching import match_scores, unit_rows
-from crystaledge.identity.stopping import Progress, stopping_rule
+from crystaledge.identity.stopping import Progress, is_chance, stopping_rule
 from crystaledge.locate import crop
 from crystaledge.manifest.model import identity_decision
 from crystaledge.pipeline import PipelineOptions
@@ -143,6 +143,13 @@ class Crystallizer:
                 least = min(self._records[mine[i]].observations, self._records[theirs[j]].observations)
                 ratios[r, c] = self._decider.llr(float(scores[i, j]), least)
         return ratios
+
+    def is_chance(self, event: IdentityEvent) -> bool:
+        """Whether a match may well be chance among so many; see `crystaledge.identity.stopping.is_chance`."""
+        if event.llr is None or event.false_accept_rate is None:
+            return True
+        allowed = self.decision.stopping.false_accept_rate
+        return is_chance(event.llr, event.false_accept_rate, len(self.gallery), allowed=allowed)
 
     def learn(self, looks: Iterable[FaceLook]) -> EnrolledState | None:
         """Crystallize a person from looks at them alone, whatever their track; None where there is no look."""

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystaledge.identity.decision import Verdict
-from crystaledge.identity.stopping import chance_llr
 from crystaledge.outputs.view import TrackView
 from crystaledge.sources.frame import Frame
 from crystaledge.systems.mnemosyne_crystallizer import Crystallizer, FaceLook
@@ -104,28 +103,27 @@ class Identities:
         if old.committed is None and record.committed is not None:
             turn = FaceTurn.IDENTIFIED if record.committed is Verdict.SAME else FaceTurn.UNKNOWN
             return _event(one, turn, record, answer)
-        if old.committed is not None and _is_doubtful(old, answer, len(self.crystallizer.gallery)):
+        if old.committed is not None and self._is_doubtful(old, answer):
             self.crystallizer.restart(one.track)
             return _event(one, FaceTurn.DOUBTED, old, answer)
         return None
+
+    def _is_doubtful(self, record: TrackRecord, answer: IdentityEvent) -> bool:
+        """Whether a committed track now looks like somebody else: another name, or the right one no longer.
+
+        A face that was found to be nobody's must look like somebody more than chance explains among so many.
+        """
+        if answer.verdict is None:  # nobody is enrolled any more
+            return record.committed is Verdict.SAME
+        if record.committed is Verdict.SAME:
+            return answer.match != record.committed_match or answer.verdict is Verdict.DIFFERENT
+        return answer.verdict is Verdict.SAME and not self.crystallizer.is_chance(answer)
 
 
 def _size_px(box_xyxy: Sequence[float]) -> float:
     """Square root of a box's area."""
     x1, y1, x2, y2 = box_xyxy
     return math.sqrt(max((x2 - x1) * (y2 - y1), 0.0))
-
-
-def _is_doubtful(record: TrackRecord, answer: IdentityEvent, enrolled: int) -> bool:
-    """Whether a committed track now looks like somebody else: another name, or the right one no longer.
-
-    A face that was found to be nobody's must look like somebody more than chance explains among so many.
-    """
-    if answer.verdict is None:  # nobody is enrolled any more
-        return record.committed is Verdict.SAME
-    if record.committed is Verdict.SAME:
-        return answer.match != record.committed_match or answer.verdict is Verdict.DIFFERENT
-    return answer.verdict is Verdict.SAME and answer.llr is not None and answer.llr >= chance_llr(enrolled)
 
 
 def _event(one: Seen, turn: FaceTurn, record: TrackRecord, answer: IdentityEvent) -> FaceEvent:
