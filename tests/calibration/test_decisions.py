@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -75,16 +76,17 @@ def test_scores_matches_and_verdicts_are_those_of_a_slow_loop(spec: IdentityDeci
 
 
 def slow_commits(batches: list[tuple[Array, Array]], observations: int) -> list[int]:
-    """The first step at which the fitted ratio of the best match leaves Wald's interval."""
+    """The first step at which the fitted ratio of the best match leaves Wald's interval, raised for a search."""
     frames = []
     for row in range(BATCH):
         committed = NEVER
         for step, (hidden, log_variance) in enumerate(batches, 1):
-            best = float(slow_scores(SPEC, hidden, log_variance)[row].max())
+            scores = slow_scores(SPEC, hidden, log_variance)[row]
+            best, accept = float(scores.max()), SPEC.stopping.accept_llr + math.log(len(scores))
             known = min(step, observations)
             fits = [fit for fit in SPEC.likelihood if fit.observations <= known]
             llr = fits[-1].slope * best + fits[-1].intercept
-            if committed == NEVER and not SPEC.stopping.reject_llr < llr < SPEC.stopping.accept_llr:
+            if committed == NEVER and not SPEC.stopping.reject_llr < llr < accept:
                 committed = step
         frames.append(committed)
     return frames
