@@ -12,6 +12,8 @@ MAY_NEED = {
         ),
         "crystaledge.anomaly.heat_map",
         "crystaledge.preprocessing.resample_opencv",
+        *(f"crystaledge.liveness.{name}" for name in ("registration", "unexplained_motion", "photo_check")),
+        "crystaledge.video.liveness",
         *(f"crystaledge.commands.{name}" for name in ("run_video", "video_outputs")),
     ),
     "scipy": (
@@ -33,6 +35,7 @@ NEEDS_NOTHING = {
     *(f"crystaledge.{name}" for name in ("bundle", "pipeline", "systems.mnemosyne", "detection.detector")),
     *(f"crystaledge.commands.{name}" for name in ("run", "run_crops", "run_options", "gallery_verbs", "verbs")),
     *(f"crystaledge.video.{name}" for name in ("opening", "options", "events")),
+    *(f"crystaledge.liveness.{name}" for name in ("config", "result")),
 }
 """Modules that must import where nothing but numpy is installed, whatever their neighbours need."""
 

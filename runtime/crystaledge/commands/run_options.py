@@ -24,6 +24,7 @@ VIDEO_ONLY = (
     "pixelate",
     "no_gate",
     "steady_every",
+    "liveness",
 )
 
 ANOMALY_ONLY = ("overlays", "hold_still", "adapt")
@@ -92,6 +93,11 @@ def _what_is_looked_at(parser: ArgumentParser) -> None:
         metavar="SECONDS",
         help="while every face in view is committed, or there is none, look only so often, such as 0.2; boxes are "
         "predicted meanwhile (default: whenever something moves)",
+    )
+    source.add_argument(
+        "--liveness",
+        action="store_true",
+        help="tell still photographs held up to the camera from faces; films, masks and injected streams pass",
     )
     source.add_argument("--no-gate", action="store_true", help="process every frame, whether or not something moved")
 

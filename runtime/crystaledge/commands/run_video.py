@@ -21,6 +21,7 @@ from crystaledge.errors import DataError, UsageError
 from crystaledge.extras import load
 from crystaledge.files import refuse_existing_file
 from crystaledge.jsonio import encode
+from crystaledge.liveness.config import PhotoCheckConfig
 from crystaledge.outputs.json_lines import JsonLines
 from crystaledge.outputs.sinks import Sinks
 from crystaledge.outputs.view import StopShowing
@@ -136,6 +137,7 @@ def _options(arguments: Namespace) -> VideoOptions:
         stopping=arguments.stopping or defaults.stopping,
         false_accept_rate=arguments.far,
         steady_every_s=arguments.steady_every or 0.0,
+        liveness=PhotoCheckConfig() if arguments.liveness else None,
     )
 
 

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from crystaledge.liveness.result import Liveness
 from crystaledge.outputs.privacy import Privacy, pixelate
 from crystaledge.outputs.text import Colour, Pixels, put_label
 from crystaledge.outputs.view import FrameView, TrackState, TrackView
@@ -54,6 +55,10 @@ def annotated(view: FrameView, *, privacy: Privacy = Privacy.SHOW) -> NDArray[np
 
 def label_of(track: TrackView, privacy: Privacy) -> str:
     """The words beside a box; a guessed name has a question mark, and is left out where its face is hidden."""
+    return f"{_name_of(track, privacy)}{' photograph?' if track.liveness is Liveness.PHOTOGRAPH else ''}"
+
+
+def _name_of(track: TrackView, privacy: Privacy) -> str:
     if track.state is TrackState.UNKNOWN:
         return f"#{track.track} unknown"
     if track.label is None or (privacy is Privacy.PIXELATE and not track.identified):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
+from crystaledge.liveness.result import Liveness
 from crystaledge.sources.frame import Frame
 
 
@@ -31,6 +32,7 @@ class Stage(Enum):
     TRACK = "track"
     EMBED = "embed"
     MATCH = "match"
+    LIVENESS = "liveness"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,8 @@ class TrackView:
     quality: float | None
     progress: float | None = None
     """How far the way to a commitment has been gone, 0 to 1; None where the stopping rule does not tell."""
+    liveness: Liveness | None = None
+    """None where nobody watches for photographs."""
 
     @property
     def identified(self) -> bool:

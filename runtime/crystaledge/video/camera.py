@@ -55,7 +55,7 @@ class Camera:
     still_s: float | None = None
     """Time of the last frame in which nothing moved since then."""
     settled: bool = True
-    """Whether every live track is in view and somebody; others are confirmed, lost or ended by time alone."""
+    """Whether every live track is in view and somebody, and none is watched; others need no motion to go on."""
     steady: bool = False
     """Settled, and nobody is in view of whom it is open who it is."""
     resting: bool = False
@@ -89,13 +89,15 @@ class Camera:
         # A clock that jumps back makes the last look lie in the future.
         return moved or not self.settled or not 0.0 <= since_s < look_again_s
 
-    def settle(self, *, open_faces: bool = False) -> None:
+    def settle(self, *, open_faces: bool = False, watched_faces: bool = False) -> None:
         """After the tracker's turn: see `settled` and `steady`.
 
         Args:
             open_faces: somebody is in view of whom it is not decided yet who it is.
+            watched_faces: somebody is being watched for a second or so, whether or not something moves.
         """
-        self.settled = all(self.tracker.stage(track) == Stage.CONFIRMED for track in self.tracker.live)
+        confirmed = all(self.tracker.stage(track) == Stage.CONFIRMED for track in self.tracker.live)
+        self.settled = confirmed and not watched_faces
         self.steady = self.settled and not open_faces
 
     def processed(self) -> None:

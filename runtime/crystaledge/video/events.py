@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from crystaledge.liveness.result import LivenessResult
 from crystaledge.pipeline import TrackEvent
 
 
@@ -19,6 +20,8 @@ class FaceTurn(Enum):
     """The stopping rule has committed it to nobody."""
     DOUBTED = "doubted"
     """It no longer looks like whom it was committed to; it is looked at anew."""
+    LIVENESS = "liveness"
+    """It was found alive, or taken for a photograph, or neither is known any more; see `FaceEvent.liveness`."""
     LOST = "lost"
     """It is not in view any more."""
     RETURNED = "returned"
@@ -46,3 +49,5 @@ class FaceEvent(TrackEvent):
     quality: float | None = None
     goes_on_as: int | None = None
     """The track that an ended one turned out to be."""
+    liveness: LivenessResult | None = None
+    """Of a turn of that kind, with what it does not cover."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +25,12 @@ def crop_around(box_xyxy: Array) -> Array:
     low = centre - side[:, None] * np.array([(x1 + x2) / 2, (y1 + y2) / 2])
     crops: Array = np.concatenate([low, low + side[:, None]], axis=1).astype(np.float32)
     return crops
+
+
+def size_px(box_xyxy: Sequence[float]) -> float:
+    """Square root of a box's area; 0 of one that is inside out."""
+    x1, y1, x2, y2 = box_xyxy
+    return math.sqrt(max((x2 - x1) * (y2 - y1), 0.0))
 
 
 def seen_share(box_xyxy: Array, frame_hw: tuple[int, int]) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ from crystaledge.systems.mnemosyne_crystallizer import Crystallizer, FaceLook
 from crystaledge.systems.mnemosyne_records import IdentityEvent, TrackRecord
 from crystaledge.video.camera import Camera
 from crystaledge.video.events import FaceEvent, FaceTurn
-from crystaledge.video.face_crop import crop_around, seen_share
+from crystaledge.video.face_crop import crop_around, seen_share, size_px
 from crystaledge.video.options import LookPolicy
 
 _ROUNDING_S = 1e-3
@@ -58,7 +57,7 @@ class Identities:
 
     def is_open(self, view: TrackView) -> bool:
         """Whether a face will be looked at until it is decided who it is; one that is too small never is."""
-        return not view.crystallized and _size_px(view.box_xyxy) >= self._policy.smallest_px
+        return not view.crystallized and size_px(view.box_xyxy) >= self._policy.smallest_px
 
     def record(self, track: int) -> TrackRecord | None:
         """What is known of a track."""
@@ -87,7 +86,7 @@ class Identities:
 
     def _is_due(self, one: Seen) -> bool:
         policy, box = self._policy, one.box_xyxy
-        if _size_px(box.tolist()) < policy.smallest_px:
+        if size_px(box.tolist()) < policy.smallest_px:
             return False
         if seen_share(box[None], one.frame.pixels.shape[:2])[0] < policy.seen_share:
             return False
@@ -118,12 +117,6 @@ class Identities:
         if record.committed is Verdict.SAME:
             return answer.match != record.committed_match or answer.verdict is Verdict.DIFFERENT
         return answer.verdict is Verdict.SAME and not self.crystallizer.is_chance(answer)
-
-
-def _size_px(box_xyxy: Sequence[float]) -> float:
-    """Square root of a box's area."""
-    x1, y1, x2, y2 = box_xyxy
-    return math.sqrt(max((x2 - x1) * (y2 - y1), 0.0))
 
 
 def _event(one: Seen, turn: FaceTurn, record: TrackRecord, answer: IdentityEvent) -> FaceEvent:

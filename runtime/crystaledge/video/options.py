@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from crystaledge.detection.detector import DetectorConfig
 from crystaledge.detection.gate import GateConfig
 from crystaledge.engine.select import EngineOptions
+from crystaledge.errors import UsageError
 from crystaledge.identity.spec import Stopping
+from crystaledge.liveness.config import PhotoCheckConfig
 from crystaledge.pipeline import PipelineOptions
 from crystaledge.tracking.config import TrackerConfig
 
@@ -29,7 +31,11 @@ class LookPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoOptions:
-    """Everything about a video pipeline but its bundles."""
+    """Everything about a video pipeline but its bundles.
+
+    Raises:
+        UsageError: frames are looked at too seldom to watch for photographs.
+    """
 
     engine: EngineOptions = EngineOptions()
     graph: str | None = None
@@ -49,9 +55,19 @@ class VideoOptions:
     """Of sources that have no clock."""
     look_again_s: float = 10.0
     """A frame is processed after so long even where nothing moved."""
+    liveness: PhotoCheckConfig | None = None
+    """Watch for still photographs that are held up to the camera; needs OpenCV."""
     steady_every_s: float = 0.0
     """While nothing is open, that is every face in view is committed or there is none, look only so often; 0 looks at
     every frame in which something moved. Boxes are predicted meanwhile, and who comes is noticed so much later."""
+
+    def __post_init__(self) -> None:
+        if self.liveness is not None and self.steady_every_s >= self.liveness.absent_s:
+            msg = (
+                f"Frames are looked at every {self.steady_every_s:g} s while nobody is open, but who watches for "
+                f"photographs must see who is away for {self.liveness.absent_s:g} s; look more often."
+            )
+            raise UsageError(msg)
 
     def of_identity(self) -> PipelineOptions:
         """The same for the side that tells people apart."""

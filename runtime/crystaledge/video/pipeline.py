@@ -23,6 +23,7 @@ from crystaledge.video.opening import by_role, opened
 from crystaledge.video.options import VideoOptions
 from crystaledge.video.result import FrameResult
 from crystaledge.video.views import hidden_boxes, processed_view, track_views, unprocessed_view
+from crystaledge.video.watch import watch_for
 
 
 class VideoPipeline:
@@ -34,6 +35,7 @@ class VideoPipeline:
     def __init__(self, finder: FaceFinder, crystallizer: Crystallizer | None, options: VideoOptions) -> None:
         self._finder = finder
         self._identities = None if crystallizer is None else Identities(crystallizer, options.looks)
+        self._watch = None if options.liveness is None else watch_for(options.liveness)
         self.options = options
         self.tracker_config = options.tracker or _tracker_for(finder)
         self.ids = TrackIds()
@@ -143,7 +145,7 @@ class VideoPipeline:
             if record.committed_match == name:
                 crystallizer.restart(record.track)
         for camera in self.cameras.values():
-            camera.views = tuple(track_views(camera, self._identities))
+            camera.views = tuple(track_views(camera, self._identities, self._watch))
             camera.hidden = hidden_boxes(camera)
 
     def close(self) -> None:
@@ -187,10 +189,17 @@ class VideoPipeline:
             frame_of = {one.track: one.frame for one in seen}
             for event in self._identities.look(seen):
                 events[id(frame_of[event.track])].append(event)
-        ended = perf_counter()
-        marks = (started, gated, found, tracked, ended)
+        marks = [started, gated, found, tracked, perf_counter()]
+        if self._watch is not None:
+            of_sequence = {frame.sequence: frame for _, frame in moving}
+            for event in self._watch.look(seen, moving):
+                events[id(of_sequence[event.sequence])].append(event)
+            marks.append(perf_counter())
         return [
-            FrameResult(processed_view(camera, frame, find, marks, self._identities), tuple(events[id(frame)]))
+            FrameResult(
+                processed_view(camera, frame, find, tuple(marks), self._identities, self._watch),
+                tuple(events[id(frame)]),
+            )
             for (camera, frame), find in zip(moving, finds, strict=True)
         ]
 
@@ -226,6 +235,8 @@ class VideoPipeline:
         self._finder.end(track)
         if self._identities is not None:
             self._identities.end(track)
+        if self._watch is not None:
+            self._watch.end(track)
 
     def _event(self, camera: Camera, sequence: str, track: int, turn: FaceTurn) -> FaceEvent:
         record = None if self._identities is None else self._identities.record(track)

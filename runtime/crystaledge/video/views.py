@@ -15,18 +15,28 @@ from crystaledge.tracking.rows import Stage as Life
 from crystaledge.video.camera import Box, Camera
 from crystaledge.video.face_finder import FaceFinds
 from crystaledge.video.identities import Identities
+from crystaledge.video.watch import Watch
 
 _SAME_FACE_IOU = 0.5
+_STAGES = (Stage.GATE, Stage.DETECT, Stage.TRACK, Stage.EMBED, Stage.LIVENESS)
 
 
 def processed_view(
-    camera: Camera, frame: Frame, find: FaceFinds, marks: tuple[float, ...], identities: Identities | None
+    camera: Camera,
+    frame: Frame,
+    find: FaceFinds,
+    marks: tuple[float, ...],
+    identities: Identities | None,
+    watch: Watch | None,
 ) -> FrameView:
     """A frame that was worked on; `marks` are the seconds between its stages."""
-    camera.views = tuple(track_views(camera, identities))
+    camera.views = tuple(track_views(camera, identities, watch))
     camera.hidden = hidden_boxes(camera)
-    camera.settle(open_faces=identities is not None and any(map(identities.is_open, camera.views)))
-    spans = zip((Stage.GATE, Stage.DETECT, Stage.TRACK, Stage.EMBED), marks, marks[1:], strict=False)
+    camera.settle(
+        open_faces=identities is not None and any(map(identities.is_open, camera.views)),
+        watched_faces=watch is not None and any(watch.is_open(view.track, camera.now_s) for view in camera.views),
+    )
+    spans = zip(_STAGES, marks, marks[1:], strict=False)
     return FrameView(
         frame=frame,
         tracks=camera.views,
@@ -57,7 +67,7 @@ def _predicted_views(camera: Camera) -> tuple[TrackView, ...]:
     return tuple(replace(view, box_xyxy=tuple(places.get(view.track, view.box_xyxy))) for view in camera.views)
 
 
-def track_views(camera: Camera, identities: Identities | None) -> Iterator[TrackView]:
+def track_views(camera: Camera, identities: Identities | None, watch: Watch | None) -> Iterator[TrackView]:
     """Tracks that are somebody, in view or predicted."""
     for track, shown in camera.shown.items():
         stage = camera.tracker.stage(track)
@@ -72,6 +82,7 @@ def track_views(camera: Camera, identities: Identities | None) -> Iterator[Track
             crystallized=record is not None and record.committed is not None,
             coasting=stage == Life.COASTING,
             quality=shown.quality,
+            liveness=None if watch is None else watch.result(track).verdict,
         )
 
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from crystaledge.liveness.result import Liveness
 from crystaledge.outputs.view import FrameView, Sink, TrackView
 from crystaledge.preprocessing.spec import ColorOrder
 from crystaledge.sources.frame import Frame
@@ -31,6 +32,7 @@ def track_view(
     coasting: bool = False,
     score: float | None = 0.5,
     progress: float | None = None,
+    liveness: Liveness | None = None,
 ) -> TrackView:
     """A track of nobody in particular."""
     return TrackView(
@@ -42,6 +44,7 @@ def track_view(
         coasting=coasting,
         quality=0.8,
         progress=progress,
+        liveness=liveness,
     )
 
 

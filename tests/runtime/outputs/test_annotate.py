@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from crystaledge.liveness.result import Liveness
 from crystaledge.outputs.annotate import COLOURS, annotated, label_of
 from crystaledge.outputs.privacy import Privacy
 from crystaledge.outputs.view import FrameView, TrackState, TrackView
@@ -24,6 +27,7 @@ TRACKS = st.builds(
     crystallized=st.booleans(),
     coasting=st.booleans(),
     score=st.one_of(st.none(), st.floats()),
+    liveness=st.one_of(st.none(), st.sampled_from(Liveness)),
     progress=st.one_of(st.none(), st.floats()),
 )
 
@@ -135,6 +139,18 @@ def test_words() -> None:
     assert label_of(guessed, Privacy.PIXELATE) == "#3"
     assert label_of(track_view(crystallized=True), Privacy.SHOW) == "#3 unknown"
     assert label_of(track_view(label=NAME, score=None), Privacy.SHOW) == f"{NAME}?"
+
+
+@pytest.mark.parametrize("liveness", [None, *Liveness])
+@pytest.mark.parametrize("privacy", Privacy)
+def test_only_of_a_photograph_it_is_said_that_it_may_be_one(liveness: Liveness | None, privacy: Privacy) -> None:
+    doubt = " photograph?" if liveness is Liveness.PHOTOGRAPH else ""
+    for track in (KNOWN, track_view(label=NAME), track_view(), track_view(crystallized=True)):
+        assert label_of(replace(track, liveness=liveness), privacy) == label_of(track, privacy) + doubt
+    black = np.zeros((200, 400, 3), np.uint8)
+    known = replace(KNOWN, box_xyxy=(60.0, 60.0, 120.0, 120.0))
+    usual, doubted = (annotated(frame_view(black, [t])) for t in (known, replace(known, liveness=liveness)))
+    assert np.array_equal(usual, doubted) is not bool(doubt)
 
 
 def test_hidden_places_are_pixelated_and_have_no_box() -> None:

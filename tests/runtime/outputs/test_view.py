@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from crystaledge.liveness.result import Liveness
 from crystaledge.outputs.view import Sink, TrackState
 from tests.runtime.outputs.builders import NAME, track_view
 
@@ -23,6 +24,14 @@ def test_states(label: str | None, crystallized: bool, coasting: bool, state: Tr
     track = track_view(label=label, crystallized=crystallized, coasting=coasting)
     assert track.state is state
     assert track.identified is identified
+
+
+def test_whether_it_is_a_photograph_is_another_question_than_who_it_is() -> None:
+    assert track_view().liveness is None
+    for liveness in Liveness:
+        track = track_view(label=NAME, crystallized=True, liveness=liveness)
+        assert track.state is TrackState.KNOWN
+        assert track.identified
 
 
 def test_a_sink_needs_both_halves() -> None:

@@ -71,6 +71,30 @@ def test_a_still_frame_is_due_after_long_or_when_the_clock_jumps_back(passed_s: 
     assert camera.is_due(still, look_again_s=10.0) is due
 
 
+@pytest.mark.parametrize(
+    ("frames", "open_faces", "watched_faces", "settled", "steady"),
+    [
+        pytest.param(3, False, False, True, True, id="nothing-to-be-done"),
+        pytest.param(3, True, False, True, False, id="who-it-is-is-open"),
+        pytest.param(3, False, True, False, False, id="watched"),
+        pytest.param(3, True, True, False, False, id="both"),
+        pytest.param(1, False, False, False, False, id="tentative"),
+        pytest.param(1, False, True, False, False, id="tentative-and-watched"),
+    ],
+)
+def test_whoever_is_watched_keeps_a_camera_from_rest(
+    frames: int, open_faces: bool, watched_faces: bool, settled: bool, steady: bool
+) -> None:
+    camera = camera_with(frames)
+    camera.settle(open_faces=open_faces, watched_faces=watched_faces)
+    assert (camera.settled, camera.steady) == (settled, steady)
+    still = frame_of(99, [], time_s=camera.now_s)
+    assert camera.gate is not None
+    camera.gate.moved(still.pixels)
+    camera.gate.processed()
+    assert camera.is_due(still, look_again_s=10.0, steady_every_s=1.0) is not settled
+
+
 def test_stillness_costs_no_track_any_time() -> None:
     camera = camera_with(3)
     for index in range(3, 200):

@@ -20,6 +20,8 @@ from tests.runtime.outputs.videos import read_back
 from tests.runtime.sources.scripted import ScriptedCapture
 from tests.runtime.video.colours import GREEN, RED
 from tests.runtime.video.commands import SIZE_HW, assert_refused, call, filmed, passing, red_and_green
+from tests.runtime.video.faces_in_squares import filmed_faces, still
+from tests.runtime.video.faces_in_squares import scene as scene_of
 from tests.runtime.video.squares import painted
 
 Paths = tuple[Path, Path]
@@ -70,6 +72,19 @@ def test_a_gallery_of_folders_gives_names(
     assert "enrolled 2 people, in memory only" in err
     named = [event for event in map(json.loads, out.splitlines()) if event["turn"] == "identified"]
     assert {event["name"] for event in named} == {"ada", "bob"}
+
+
+@pytest.mark.parametrize(
+    ("options", "verdicts"),
+    [pytest.param(["--liveness"], ["photograph"], id="asked-for"), pytest.param([], [], id="not-asked-for")],
+)
+def test_photographs_are_told_of_when_asked_for(
+    bundle_paths: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], verdicts: list[str]
+) -> None:
+    film = filmed_faces(tmp_path / "door.mp4", [scene_of((200, 200, still()))] * 15)
+    assert call("run", bundle_paths[0], "--source", film, *options) == 0
+    found = [event["liveness"] for event in lines(capsys)]
+    assert [liveness["verdict"] for liveness in found if liveness is not None] == verdicts
 
 
 def test_two_films_are_two_cameras(
@@ -172,6 +187,7 @@ def test_the_drawn_place_runs_with_its_people(bundle_paths: Paths, capsys: pytes
         pytest.param("c", ["--record", "out.mp4"], ["--record", "finds faces"], id="record-without-detector"),
         pytest.param("c", ["--no-gate"], ["--no-gate"], id="gate-without-detector"),
         pytest.param("c", ["--metrics", "0"], ["--metrics"], id="metrics-without-detector"),
+        pytest.param("c", ["--liveness"], ["--liveness", "finds faces"], id="liveness-without-detector"),
         pytest.param("c", ["--gallery-db", "x.db"], ["--gallery-db"], id="gallery-db-without-detector"),
         pytest.param("c", ["--snapshot", "s", "--snapshot-every", "3"], ["--snapshot-every"], id="timer-for-crops"),
         pytest.param("ss", [], ["expected one detector"], id="two-detectors"),

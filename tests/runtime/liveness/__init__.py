@@ -1,0 +1,1 @@
+"""Still photographs and living faces, both drawn."""
