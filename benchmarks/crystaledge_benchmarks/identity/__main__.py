@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     cv2.setNumThreads(1)
     try:
-        protocol = Protocol(draws=options.draws, resamples=options.resamples)
+        protocol = Protocol(observations=options.observations, draws=options.draws, resamples=options.resamples)
         made = run(options, protocol)
         sys.stdout.write(made.text() + "\n")
         if options.json is not None:
@@ -107,6 +107,9 @@ def _parser() -> argparse.ArgumentParser:
         help="keep the peers' embeddings in this folder; they are personal data, remove them after",
     )
     parser.add_argument("--json", type=Path, help="write everything to this file")
+    parser.add_argument(
+        "--observations", type=int, default=_DEFAULT.observations, help="images a side of a sequence (default: 5)"
+    )
     parser.add_argument("--draws", type=int, default=_DEFAULT.draws, help="of observations (default: 5)")
     parser.add_argument("--resamples", type=int, default=_DEFAULT.resamples, help="of people (default: 1000)")
     return parser
