@@ -33,6 +33,7 @@ from crystaledge_export.guards import guard_border, guard_parity, torch_rollout
 from crystaledge_export.model_card import model_card
 from crystaledge_export.to_onnx import onnx_from_step
 from crystaledge_training.checkpoint import Checkpoint
+from crystaledge_training.weights import measured_results
 
 SYSTEMS: Mapping[System, SystemExport] = {
     System.MNEMOSYNE: mnemosyne.EXPORT,
@@ -99,7 +100,8 @@ def export_checkpoint(
     extra = () if trained is None else (Part(TRAINED_FILE, FileRole.TRAINED, trained.data),)
     system = SYSTEMS[record.system]
     graphs = tuple(export_graph(description) for description in system.describe(checkpoint))
-    card = model_card(checkpoint, system, parities=tuple(g.parity for g in graphs), trained=int8)
+    parities, results = tuple(g.parity for g in graphs), measured_results(checkpoint.sha256)
+    card = model_card(checkpoint, system, parities=parities, trained=int8, results=results)
     parts = (
         *(Part(g.graph.file, FileRole.GRAPH, g.model) for g in graphs),
         *(Part(golden_file(g.graph), FileRole.GOLDEN, _golden(g.description, g.graph)) for g in graphs),

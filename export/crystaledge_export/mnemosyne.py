@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,17 +33,22 @@ IDLE_LIMIT_FRAMES = 150
 _EXAMPLE_PEOPLE = 8
 _EXAMPLE_SIDE_PX = 64
 
-INTENDED_USE = (
-    "Research and evaluation of temporal face identity on edge devices, 1:1 verification and small galleries with the "
-    "consent of those enrolled. Not for identification of people at a distance, not for decisions about people "
-    "without a person in the loop, and not a protection against spoofing."
-)
+INTENDED_USE = """\
+Research and evaluation of temporal face identity on edge devices, 1:1 verification and small galleries with the
+consent of those enrolled.
 
+Forbidden: watching people who have not consented, or in public; lists of wanted or unwanted people; decisions
+about people without a person in the loop, or with a face as the only proof; telling age, sex, origin, health or
+mood from embeddings; children. Not a protection against spoofing."""
 
-LIMITS = (
-    "Error rates differ between groups of people and were not measured by group. Identities are embeddings of\n"
-    "faces, and so personal data. Nothing here detects a photograph held up to the camera."
-)
+LIMITS = """\
+There is no table by group: error rates differ between groups of people and were not measured by group, as the
+data does not tell them. Identities are embeddings of faces, and so personal data. A photograph held up to the
+camera is taken for the person, unless the runtime is asked to watch for it (`run --liveness`: still photographs
+alone; replayed films, masks, cut-outs and injected streams are not covered)."""
+
+_NAMED_BY_MISTAKE = (0.01, 0.1)
+"""Chances that a stranger is given a name, for which the size of a gallery is told."""
 
 
 def describe(checkpoint: Checkpoint) -> StepDescription:
@@ -115,10 +122,22 @@ def decision_lines(checkpoint: Checkpoint) -> list[str]:
     decision = identity_decision(checkpoint.record.decision, where="The checkpoint")
     lines = [f"Calibrated on {decision.calibrated_on}."]
     lines += ["", "| observations | false-accept rate | threshold | true-accept rate there |", "|---|---|---|---|"]
-    return lines + [
+    lines += [
         f"| {p.observations} | {p.false_accept_rate:g} | {p.threshold:.4f} | {p.true_accept_rate:.3f} |"
         for p in decision.operating_points
     ]
+    return [*lines, "", gallery_line(min(p.false_accept_rate for p in decision.operating_points))]
+
+
+def gallery_line(false_accept_rate: float) -> str:
+    """How many people a gallery may hold, each comparison being as likely to go wrong as the others."""
+    sizes = [int(math.log1p(-chance) / math.log1p(-false_accept_rate) + 1e-9) for chance in _NAMED_BY_MISTAKE]
+    told = zip(sizes, _NAMED_BY_MISTAKE, strict=True)
+    parts = ", ".join(f"{size:,} people at a chance of {chance:.0%}" for size, chance in told)
+    return (
+        f"Gallery: a search compares with everybody enrolled. At the strictest calibrated rate, {false_accept_rate:g}, "
+        f"a stranger is given a name with the chance 1 - (1 - {false_accept_rate:g})^N: {parts}. It is fit for no more."
+    )
 
 
 EXPORT = SystemExport(

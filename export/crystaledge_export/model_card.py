@@ -16,12 +16,14 @@ def model_card(
     *,
     parities: Sequence[ParitySummary],
     trained: Trained | None = None,
+    results: str | None = None,
 ) -> str:
-    """Markdown text; everything in it comes from the checkpoint's record or was measured at export.
+    """Markdown text; everything in it comes from the checkpoint's record, or was measured of it.
 
     Args:
         parities: of each graph.
         trained: what quantization-aware training left beside the float weights.
+        results: what was measured of these very weights, as Markdown below a heading; None: nothing is on record.
     """
     record, provenance = checkpoint.record, checkpoint.record.provenance
     parameters, sizes = system.network(checkpoint)
@@ -47,6 +49,7 @@ def model_card(
         "",
         *system.decisions(checkpoint),
         "",
+        *(() if results is None else ("## Measured", "", results, "")),
         "## Limits",
         "",
         system.limits,

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from crystaledge.files import sha256_of
 from crystaledge.manifest.model import ParitySummary
 from crystaledge.system import System
 from crystaledge_export.export import SYSTEMS, Exported
+from crystaledge_export.mnemosyne import gallery_line
 from crystaledge_export.model_card import model_card
+from crystaledge_training import weights
 from crystaledge_training.checkpoint import Checkpoint
+from crystaledge_training.weights import measured_results
 
 PARITY = ParitySummary(
     graph="step", reference="torch", steps=16, batches=(1, 2, 64), max_abs_error=1.25e-7, tolerance=1e-5
@@ -64,3 +69,29 @@ def test_the_bundles_card_is_this_one(exported: Exported, checkpoint: Checkpoint
     bundle = exported.bundle
     expected = model_card(checkpoint, SYSTEMS[System.MNEMOSYNE], parities=(exported.first.parity,))
     assert bundle.contents["MODEL_CARD.md"].decode() == expected
+
+
+def test_tells_how_large_a_gallery_may_be() -> None:
+    line = gallery_line(1e-3)
+    assert "10 people at a chance of 1%, 105 people at a chance of 10%" in line
+    assert 1 - (1 - 1e-3) ** 10 <= 0.01 < 1 - (1 - 1e-3) ** 11
+    assert 1 - (1 - 1e-3) ** 105 <= 0.1 < 1 - (1 - 1e-3) ** 106
+
+
+def test_what_was_measured_stands_before_the_limits(checkpoint: Checkpoint) -> None:
+    card = model_card(checkpoint, SYSTEM, parities=(PARITY,), results="| rank 1 | 0.5 |")
+    assert "## Measured\n\n| rank 1 | 0.5 |\n\n## Limits" in card
+
+
+def test_weights_of_the_users_own_have_no_measured_results(checkpoint: Checkpoint) -> None:
+    assert measured_results(checkpoint.sha256) is None
+    assert "## Measured" not in card_of(checkpoint)
+
+
+@pytest.mark.parametrize("results", sorted(Path(weights.__file__).parent.glob("*.RESULTS.md")), ids=lambda p: p.name)
+def test_results_that_ship_are_of_the_weights_that_ship(results: Path) -> None:
+    embedded = results.with_name(results.name.replace(".RESULTS.md", ".safetensors"))
+    text = measured_results(sha256_of(embedded.read_bytes()))
+    assert text is not None, f"{results.name} is about other weights; measure those that ship, and write it anew"
+    card = results.with_name(results.name.replace(".RESULTS.md", ".MODEL_CARD.md")).read_text(encoding="utf-8")
+    assert text in card, f"the card beside {results.name} lacks it; run scripts/embed_weights"

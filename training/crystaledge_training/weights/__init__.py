@@ -1,5 +1,7 @@
 """Trained weights that ship with the package; NAME.MODEL_CARD.md beside them names data and terms.
 
+NAME.RESULTS.md holds what was measured of them, under the SHA-256 of the checkpoint; it goes into every card.
+
 NAME is the system's, or SYSTEM.VARIANT for a network beside the published one.
 """
 
@@ -27,6 +29,16 @@ def embedded_checkpoint(system: System, variant: str | None = None) -> Path:
         msg = f"No weights of {what} ship with the package; train it, and give --checkpoint FILE."
         raise UsageError(msg)
     return path
+
+
+def measured_results(checkpoint_sha256: str) -> str | None:
+    """What was measured of embedded weights, as Markdown; None of a checkpoint of the user's own."""
+    header = f"<!-- measured of checkpoint {checkpoint_sha256} -->\n"
+    for path in sorted(Path(__file__).parent.glob("*.RESULTS.md")):
+        text = path.read_text(encoding="utf-8")
+        if text.startswith(header):
+            return text.removeprefix(header).strip()
+    return None
 
 
 def embedded_trained(system: System) -> Path | None:
