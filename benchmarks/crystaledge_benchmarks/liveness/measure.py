@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 
 from crystaledge.errors import DataError
 from crystaledge.metrics.bootstrap import Estimate, resample_people
@@ -25,6 +25,8 @@ Array = NDArray[np.float64]
 RESAMPLES = 2000
 ASKED = 0.05
 """Share of the worst kind's windows that a threshold lets pass."""
+_CONFIDENCE = 0.95
+_NO_ATTACK = "No window shows an attack, so that there is no threshold; the detector may have found no face."
 _NOTHING_PX = 0.0
 """Motion of a window that could not be compared: it is not called alive."""
 
@@ -80,9 +82,28 @@ def threshold_for(scores: Array, windows: Sequence[Window], asked: float = ASKED
     """
     kinds = {one.kind for one in windows} - {None}
     if not kinds:
-        msg = "No window shows an attack, so that there is no threshold; the detector may have found no face."
-        raise DataError(msg)
+        raise DataError(_NO_ATTACK)
     return max(_threshold(scores[[one.kind is kind for one in windows]], asked) for kind in kinds)
+
+
+def promised_threshold(scores: Array, windows: Sequence[Window], asked: float = ASKED) -> float:
+    """The lowest threshold of which it can be said, with 95 % confidence, that no kind passes more often than asked.
+
+    Of n windows so many may lie above it as make a binomial of the rate asked unlikely: a distribution-free tolerance
+    limit (Wilks, 1941). Where none may, it is just above the highest.
+
+    Raises:
+        DataError: there is no attack.
+    """
+    kinds = {one.kind for one in windows} - {None}
+    if not kinds:
+        raise DataError(_NO_ATTACK)
+    limits = []
+    for kind in kinds:
+        ranked = np.sort(scores[[one.kind is kind for one in windows]])[::-1]
+        above = np.flatnonzero(binom.cdf(np.arange(len(ranked)), len(ranked), asked) <= 1.0 - _CONFIDENCE)
+        limits.append(float(np.nextafter(ranked[above[-1] if len(above) else 0], np.inf)))
+    return max(limits)
 
 
 def judge(method: str, scores: Array, windows: Sequence[Window], threshold: float, *, seed: int) -> MethodResult:

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import beta
 
+from crystaledge.errors import DataError
 from crystaledge.metrics.bootstrap import resample_people
 from crystaledge_benchmarks.liveness.measure import (
     ASKED,
@@ -15,6 +16,7 @@ from crystaledge_benchmarks.liveness.measure import (
     judge,
     motion_scores,
     original_scores,
+    promised_threshold,
     share_of,
     threshold_for,
 )
@@ -194,3 +196,26 @@ def _of_kind(kind: AttackKind, count: int, least: float) -> list[Window]:
 def _late_walk(seed: int, alive: bool) -> Array:
     """A direction that hardly moves, or does."""
     return 5.0 + (1.0 if alive else 0.01) * np.random.default_rng(seed).normal(size=(10, 4))
+
+
+@pytest.mark.parametrize(("count", "above"), [(58, 0), (59, 0), (92, 0), (93, 1), (124, 2)])
+def test_what_is_promised_lets_so_many_of_the_worst_kind_lie_above(count: int, above: int) -> None:
+    # Wilks' table for 95 % content and 95 % confidence: 59 for the highest, 93 and 124 for the next two.
+    windows = [window(float(number), AttackKind.BENT) for number in range(count)]
+    windows += [window(0.0, AttackKind.HAND) for _ in range(count)]
+    threshold = promised_threshold(motion_scores(windows), windows)
+    assert sum(score >= threshold for score in motion_scores(windows)) == above
+
+
+def test_what_is_promised_holds_nineteen_times_in_twenty() -> None:
+    random, broken, trials = np.random.default_rng(0), 0, 400
+    for _ in range(trials):
+        scores = random.uniform(size=106)
+        windows = [window(float(score), AttackKind.TILTED) for score in scores]
+        broken += (1.0 - promised_threshold(motion_scores(windows), windows)) > 0.05
+    assert broken / trials <= 0.05 + 3 * (0.05 * 0.95 / trials) ** 0.5
+
+
+def test_without_an_attack_nothing_can_be_promised() -> None:
+    with pytest.raises(DataError, match="No window shows an attack"):
+        promised_threshold(np.ones(1), [window(1.0, None)])
