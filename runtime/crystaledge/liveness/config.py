@@ -8,7 +8,7 @@ from crystaledge.errors import UsageError
 
 CALIBRATED_PX = 0.76
 """In pixels of a face crop of 96 px. Chosen on drawn presentations of 450 photographs alone, so that with 95 %
-confidence at most 5 % of the worst kind lie above (`crystaledge_benchmarks.liveness`); nobody alive had a part in it."""
+confidence at most 5 % of the worst kind lie above (`crystaledge_benchmarks.liveness`); nobody alive had a part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
