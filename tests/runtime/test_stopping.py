@@ -130,8 +130,14 @@ def test_at_its_end_a_truncated_search_doubts_what_chance_explains(
 ) -> None:
     point = replace(SPEC.operating_points[0], false_accept_rate=rate)
     match = MatchDecision(Verdict.SAME, 0.0, math.log(9.0), point)
-    ended = Progress(observations=LONGEST_TEST, still_frames=0, match=match, compared=compared)
-    assert TruncatedTest(replace(RULES, false_accept_rate=0.01)).verdict(ended) is expected
+    ended = Progress(observations=LONGEST_TEST, still_frames=99, match=match, compared=compared)
+    for rule in (TruncatedTest, SettledState):
+        assert rule(replace(RULES, accept_llr=9.0, false_accept_rate=0.01)).verdict(ended) is expected
+
+
+def test_a_claim_is_decided_by_its_operating_point_whatever_the_ratio() -> None:
+    ended = replace(progress(llr=-1.5, verdict=Verdict.SAME), observations=LONGEST_TEST)
+    assert TruncatedTest(RULES).verdict(ended) is Verdict.SAME
 
 
 @pytest.mark.parametrize("llr", [3.0, 2.999, 0.0, -1.999, -2.0, None])

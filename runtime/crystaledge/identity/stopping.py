@@ -35,9 +35,10 @@ def chance_llr(compared: int) -> float:
 def is_chance(llr: float, false_accept_rate: float, compared: int, *, allowed: float) -> bool:
     """Whether an accepted match among so many may well be chance, the operating point's rate being of one comparison.
 
-    It is not where all comparisons together go wrong as rarely as allowed, or where the evidence outweighs the number.
+    It is not where all comparisons together go wrong as rarely as allowed, or where the evidence outweighs the number;
+    nor of a single claim, which the operating point is made for.
     """
-    return false_accept_rate * compared > allowed * (1 + 1e-9) and llr < chance_llr(compared)
+    return compared > 1 and false_accept_rate * compared > allowed * (1 + 1e-9) and llr < chance_llr(compared)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,10 +96,7 @@ class TruncatedTest(SequentialTest):
         decided = super().verdict(progress)
         if decided is not None or progress.observations < LONGEST_TEST:
             return decided
-        match, allowed = progress.match, self._rules.false_accept_rate
-        if match is None or is_chance(match.llr, match.point.false_accept_rate, progress.compared, allowed=allowed):
-            return Verdict.DIFFERENT
-        return match.verdict
+        return _at_operating_point(progress, self._rules)
 
 
 class SettledState(StoppingRule):
@@ -110,10 +108,20 @@ class SettledState(StoppingRule):
         self._rules = rules
 
     def verdict(self, progress: Progress) -> Verdict | None:
-        """The operating point's verdict once the state is still; DIFFERENT where nobody is enrolled."""
+        """The operating point's verdict once the state is still; DIFFERENT where nobody is enrolled, or by chance."""
         if progress.still_frames < self._rules.velocity_frames:
             return None
-        return Verdict.DIFFERENT if progress.match is None else progress.match.verdict
+        return _at_operating_point(progress, self._rules)
+
+
+def _at_operating_point(progress: Progress, rules: StoppingRules) -> Verdict:
+    """Its verdict, unless nobody is enrolled or chance explains the match; see `is_chance`."""
+    match = progress.match
+    if match is None:
+        return Verdict.DIFFERENT
+    rate, allowed = match.point.false_accept_rate, rules.false_accept_rate
+    by_chance = is_chance(match.llr, rate, progress.compared, allowed=allowed)
+    return Verdict.DIFFERENT if by_chance else match.verdict
 
 
 def stopping_rule(kind: Stopping, rules: StoppingRules) -> StoppingRule:
