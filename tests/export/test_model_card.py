@@ -73,7 +73,8 @@ def test_the_bundles_card_is_this_one(exported: Exported, checkpoint: Checkpoint
 
 def test_tells_how_large_a_gallery_may_be() -> None:
     line = gallery_line(1e-3)
-    assert "10 people at a chance of 1%, 105 people at a chance of 10%" in line
+    assert "with 10 people enrolled it is 1%, with 105 people enrolled it is 10%" in line
+    assert "with 1 people enrolled it is 1%, with 10 people enrolled it is 10%" in gallery_line(1e-2)
     assert 1 - (1 - 1e-3) ** 10 <= 0.01 < 1 - (1 - 1e-3) ** 11
     assert 1 - (1 - 1e-3) ** 105 <= 0.1 < 1 - (1 - 1e-3) ** 106
 

@@ -10,6 +10,7 @@ from crystaledge.commands.engines import add_engine_options
 from crystaledge.commands.gallery_verbs import add_gallery_options
 from crystaledge.commands.parsers import face_box, integer, positive, seconds, stopping, threads
 from crystaledge.errors import UsageError
+from crystaledge.liveness.result import NOT_COVERED
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 CROPS_ONLY = ("face_box", "gallery_face_box")
@@ -97,7 +98,7 @@ def _what_is_looked_at(parser: ArgumentParser) -> None:
     source.add_argument(
         "--liveness",
         action="store_true",
-        help="tell still photographs held up to the camera from faces; films, masks and injected streams pass",
+        help=f"tell still photographs held up to the camera from faces; not covered: {', '.join(NOT_COVERED)}",
     )
     source.add_argument("--no-gate", action="store_true", help="process every frame, whether or not something moved")
 
@@ -118,7 +119,10 @@ def _who_is_looked_for(parser: ArgumentParser) -> None:
         "--enroll-synthetic", action="store_true", help="with --source synthetic: enrol the scene's people first"
     )
     matching.add_argument(
-        "--far", type=float, metavar="RATE", help="false-accept rate to decide at (default: the bundle's strictest)"
+        "--far",
+        type=float,
+        metavar="RATE",
+        help="false-accept rate to decide at (default: the strictest that is calibrated for every number of looks)",
     )
     matching.add_argument(
         "--stopping",

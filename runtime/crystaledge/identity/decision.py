@@ -35,7 +35,7 @@ class Decider:
 
     def __init__(self, spec: IdentityDecision, *, false_accept_rate: float | None = None) -> None:
         rates = sorted({p.false_accept_rate for p in spec.operating_points})
-        self.false_accept_rate = _strictest_everywhere(spec) if false_accept_rate is None else false_accept_rate
+        self.false_accept_rate = strictest_everywhere(spec) if false_accept_rate is None else false_accept_rate
         if self.false_accept_rate not in rates:
             msg = (
                 f"There is no operating point for a false-accept rate of {self.false_accept_rate:g}; "
@@ -62,7 +62,7 @@ class Decider:
         return fit.slope * score + fit.intercept
 
 
-def _strictest_everywhere(spec: IdentityDecision) -> float:
+def strictest_everywhere(spec: IdentityDecision) -> float:
     """The lowest rate that was calibrated for every number of observations; the highest rate where none was."""
     counts = {p.observations for p in spec.operating_points}
     rates: dict[float, set[int]] = {}

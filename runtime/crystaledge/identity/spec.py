@@ -51,7 +51,8 @@ class Stopping(Enum):
     VELOCITY = "velocity"
     """The state has stopped moving."""
     TRUNCATED = "truncated"
-    """Wald's test, which ends with the verdict at the operating point after so many observations at the latest."""
+    """Wald's test, which ends after so many observations at the latest: with the verdict at the operating point, unless
+    chance explains the match among so many people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,14 +78,14 @@ class LikelihoodFit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoppingRules:
-    """Parameters of both rules."""
+    """Parameters of all rules."""
 
     false_accept_rate: Annotated[float, Bounds(1e-9, 0.5)]
     """Wald's alpha."""
     false_reject_rate: Annotated[float, Bounds(1e-9, 0.5)]
     """Wald's beta."""
     accept_llr: float
-    """Commit to the match at or above this log-likelihood ratio."""
+    """Commit to a claim at or above this log-likelihood ratio; to the best of N at or above ln N more."""
     reject_llr: float
     """Commit to "nobody enrolled" at or below this one."""
     velocity_threshold: Annotated[float, Bounds(0.0, 1.0)]

@@ -8,7 +8,8 @@ from crystaledge.errors import UsageError
 
 CALIBRATED_PX = 0.76
 """In pixels of a face crop of 96 px. Chosen on drawn presentations of 450 photographs alone, so that with 95 %
-confidence at most 5 % of the worst kind lie above (`crystaledge_benchmarks.liveness`); nobody alive had a part."""
+confidence at most 5 % of the worst kind lie above (`crystaledge_benchmarks.liveness`). What is measured was
+chosen while looking at living people as well; where the threshold lies was not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,8 @@ class PhotoCheckConfig:
     least_compared: int = 3
     """Looks of a window that could be laid over the first; with fewer nothing is known."""
     absent_s: float = 0.3
-    """Who is not seen for so long is watched anew: it may be somebody else, or a photograph, that comes back."""
+    """Who is not seen for so long is watched anew: it may be somebody else, or a photograph, that comes back. A source
+    has to give its frames closer together, or nothing is ever known."""
     smallest_px: float = 48.0
     """Square root of the box's area in the frame; in smaller faces too little is seen to move."""
     alive_rest_s: float = 10.0

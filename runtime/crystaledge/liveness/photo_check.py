@@ -61,6 +61,12 @@ class PhotoCheck:
         watched = self._watched.get(track)
         return watched is not None and watched.reference is not None
 
+    def abandon(self, track: int) -> None:
+        """The window that a track is amid came to nothing; the last verdict stands."""
+        watched = self._watched.get(track)
+        if watched is not None:
+            watched.reference = None
+
     def end(self, track: int) -> None:
         """Forget a track; one that is unknown is forgotten already."""
         self._watched.pop(track, None)

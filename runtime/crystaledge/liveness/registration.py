@@ -91,7 +91,7 @@ class SmoothRegistration:
             change, residual = self._step(moved, weights)
             warp = warp - change
             moved, seen = self._warped(picture, warp)
-            weights = _trust(residual, seen)
+            weights = _trust(residual, seen)  # of the place before this step: near enough, and half the work
             if np.abs(change).max() < tolerance_px:
                 break
         _, residual = self._step(moved, weights)

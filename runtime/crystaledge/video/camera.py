@@ -66,6 +66,8 @@ class Camera:
     """Index of the frame that arrived last."""
     processed_s: float = _UNSEEN
     now_s: float = 0.0
+    gap_s: float = 0.0
+    """Between the frame that arrived last and the one before it, whether or not they were processed."""
 
     @classmethod
     def new(cls, options: VideoOptions, config: TrackerConfig, ids: TrackIds) -> Camera:
@@ -75,8 +77,10 @@ class Camera:
 
     def arrive(self, frame: Frame, *, frames_per_s: float) -> float:
         """Time of a frame; sources without a clock have one that counts frames."""
+        before_s = self.now_s
         self.frame = frame.index
         self.now_s = frame.index / frames_per_s if frame.time_s is None else frame.time_s
+        self.gap_s = self.now_s - before_s
         return self.now_s
 
     def is_due(self, frame: Frame, *, look_again_s: float, steady_every_s: float = 0.0) -> bool:

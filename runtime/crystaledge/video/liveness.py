@@ -67,11 +67,15 @@ class LivenessWatch:
                 since_s = self._away_s.setdefault(track, camera.now_s)
             else:
                 since_s = self._away_s.pop(track, camera.now_s)
-            if not 0.0 <= camera.now_s - since_s < self._config.absent_s - _ROUNDING_S:
+            absent_s = self._config.absent_s - _ROUNDING_S
+            # A stream that stalls shows nobody either.
+            if camera.gap_s >= absent_s or not 0.0 <= camera.now_s - since_s < absent_s:
                 before = self._check.result(track).verdict
                 self._forget(track)
                 if before is not Liveness.UNKNOWN:
                     yield _event(frame, camera, track, None, self._check.result(track))
+            elif camera.now_s - self._looked_s.get(track, camera.now_s) >= 2 * self._config.absent_s:
+                self._check.abandon(track)  # in view, but cut off or too small to be looked at
 
     def _forget(self, track: int) -> None:
         self._check.end(track)

@@ -39,6 +39,7 @@ def test_a_source_without_a_clock_counts_its_frames() -> None:
     assert camera.arrive(frame_of(50, [], time_s=None), frames_per_s=25.0) == 2.0
     assert camera.arrive(frame_of(51, [], time_s=7.5), frames_per_s=25.0) == 7.5
     assert camera.now_s == 7.5
+    assert camera.gap_s == 5.5
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,29 @@ def test_who_comes_back_does_not_wait_for_the_rest_of_who_left(door: Door, looke
     assert door.verdicts == ["live", "unknown", "photograph"]
 
 
+@pytest.mark.parametrize(
+    ("gap_s", "verdicts"), [(0.2, ["live"]), (0.29, ["live"]), (0.3, ["live", "unknown"]), (5.0, ["live", "unknown"])]
+)
+def test_a_stream_that_stalls_shows_nobody(door: Door, gap_s: float, verdicts: list[str]) -> None:
+    door.film([ALIVE] * CONFIG.looks)
+    door.camera.gap_s = gap_s
+    door.shows(STILL, 0.5 + gap_s)
+    assert door.verdicts == verdicts
+
+
+def test_a_window_that_nobody_can_look_at_any_more_is_abandoned_and_its_picture_goes(
+    door: Door, looked_at: list[NDArray[np.uint8]]
+) -> None:
+    door.film([*[STILL] * 26, ALIVE, ALIVE])  # a window, a rest of two seconds, and amid the next window
+    assert door.is_amid
+    door.watch._looked_s[0] -= 0.6  # as of a face that was cut off meanwhile, and in view
+    door.shows(ALIVE, 2.8)
+    assert not door.is_amid
+    assert arrays_within(door.watch) == []
+    assert door.verdicts == ["photograph"]
+    assert door.watch.result(0).windows == 1
+
+
 def test_who_was_seen_too_seldom_to_be_somebody_is_away_as_others_are(door: Door) -> None:
     door.film([ALIVE] * 2)
     assert door.stage is Stage.TENTATIVE
