@@ -95,9 +95,11 @@ def test_wheel_holds_the_five_packages_and_no_stray_file(wheel: Path) -> None:
     assert data == {
         "crystaledge/manifest/schema.json",
         "crystaledge_training/weights/mnemosyne.MODEL_CARD.md",
+        "crystaledge_training/weights/mnemosyne.RESULTS.md",
         "crystaledge_training/weights/mnemosyne.safetensors",
         "crystaledge_training/weights/mnemosyne.int8.safetensors",
         "crystaledge_training/weights/mnemosyne.wide.MODEL_CARD.md",
+        "crystaledge_training/weights/mnemosyne.wide.RESULTS.md",
         "crystaledge_training/weights/mnemosyne.wide.safetensors",
         "crystaledge_training/weights/phantom.MODEL_CARD.md",
         "crystaledge_training/weights/phantom.safetensors",
